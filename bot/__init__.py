@@ -1,0 +1,1 @@
+"""Torchquiz: a chat bot that teaches PyTorch on Slack, Discord, a web page and the terminal."""

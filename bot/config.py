@@ -1,0 +1,70 @@
+"""Every setting, its default and its meaning. Built once, at the edge of a process; values are passed on, not the
+whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.core.errors import ConfigError
+
+
+def _state_home() -> Path:
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "torchquiz"
+
+
+class Settings(BaseSettings):
+    """Read from the environment. Names are as people type them: `PORT=8001 make demo`."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    redis_url: SecretStr | None = Field(default=None, validation_alias="REDIS_URL")
+    """The Redis to use; without it the product starts one of its own."""
+    home: Path = Field(default_factory=_state_home, validation_alias="TORCHQUIZ_HOME")
+    """Where the embedded Redis keeps its data."""
+    host: str = Field(default="127.0.0.1", validation_alias="HOST")
+    """The address of the demo page. Anyone who reaches it can play as anyone."""
+    port: int = Field(default=8000, ge=0, le=65535, validation_alias="PORT")
+    """The port of the demo page; 0 takes a free one."""
+    zone: str = Field(default="UTC", validation_alias=AliasChoices("TORCHQUIZ_ZONE", "TZ"))
+    """The IANA zone whose midnight starts a new day on the boards, until a channel sets its own."""
+    signing_key: SecretStr | None = Field(default=None, validation_alias="TORCHQUIZ_SIGNING_KEY", min_length=16)
+    """Signs buttons. Without it one is made and kept in Redis, so that all replicas share it."""
+    spares: int = Field(default=2, ge=1, le=3, validation_alias="TORCHQUIZ_SPARES")
+    """Ready sandboxes a worker keeps; also how many runs it takes at once."""
+    allow_no_memory_cgroup: bool = Field(default=False, validation_alias="TORCHQUIZ_ALLOW_NO_MEMORY_CGROUP")
+    """Run code although memory cannot be limited. Every result then says so."""
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        name = zone.lstrip(":")
+        if name not in available_timezones():
+            raise ValueError(f"{zone!r} is not an IANA zone; use a name such as Europe/Berlin")
+        return name
+
+    @field_validator("home")
+    @classmethod
+    def _absolute_home(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    def zone_info(self) -> ZoneInfo:
+        """The zone as an object."""
+        return ZoneInfo(self.zone)
+
+
+def settings() -> Settings:
+    """The settings of this process. Raises ConfigError that names each wrong variable, without its value if secret."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"{detail['loc'][0]}: {detail['msg'].removeprefix('Value error, ')}"
+            for detail in error.errors(include_input=False)
+        ]
+        raise ConfigError("A setting is wrong.\n" + "\n".join(lines)) from None

@@ -1,0 +1,218 @@
+"""What a button means, and its wire form.
+
+``r1.<verb>.<arguments>.<owner><expiry>.<tag>``: a version, the verb and its arguments, who may press it, until when,
+and a tag over all of it, the tenant and the owner. The wire form is at most 100 characters (Discord's limit), carries
+no secret and no right answer, and is never trusted for more than it says: the store checks again that a question is
+open and unanswered.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from bot.core.errors import ForeignButton, StaleButton
+from bot.core.ids import ItemId, OptionId, Tenant, UserId
+from bot.core.runs import RunId
+
+VERSION = "r1"
+MAX_WIRE = 100
+LIFETIME = timedelta(days=30)
+_EPOCH_HOUR = 3600
+_TAG_BYTES = 9  # 72 bits: 12 base64 characters; a forger would need 2^71 clicks on average
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{0,48}")
+
+
+@dataclass(frozen=True, slots=True)
+class AskQuiz:
+    """Start or resume a quiz."""
+
+    quiz: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestartQuiz:
+    """Begin a quiz again from its first question; repeated answers give no points."""
+
+    quiz: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Choose an option of a question. `round` is the practice round that the card belongs to."""
+
+    item: ItemId
+    option: OptionId
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class NextQuestion:
+    """Go on after a verdict."""
+
+    item: ItemId
+
+
+@dataclass(frozen=True, slots=True)
+class WhyNot:
+    """Show the reason of every option of a question already answered."""
+
+    item: ItemId
+
+
+@dataclass(frozen=True, slots=True)
+class RunProof:
+    """Run the snippet that proves an item."""
+
+    item: ItemId
+
+
+@dataclass(frozen=True, slots=True)
+class ShareResult:
+    """Post one line with the score of a finished quiz, without answers."""
+
+    quiz: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowBoard:
+    """Show a leaderboard."""
+
+    period: str
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """Open the box for code; with a run's id, filled with its code."""
+
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitRun:
+    """The box for code was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunAgain:
+    """Run the same code once more."""
+
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRun:
+    """Stop a run that waits or runs."""
+
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRun:
+    """Take a result out of the channel."""
+
+    run: RunId
+
+
+Action = (
+    AskQuiz
+    | RestartQuiz
+    | Answer
+    | NextQuestion
+    | WhyNot
+    | RunProof
+    | ShareResult
+    | ShowBoard
+    | OpenRun
+    | SubmitRun
+    | RunAgain
+    | CancelRun
+    | DeleteRun
+)
+
+VERBS: Mapping[str, Callable[..., Action]] = {
+    "q": AskQuiz,
+    "qr": RestartQuiz,
+    "a": Answer,
+    "n": NextQuestion,
+    "w": WhyNot,
+    "p": RunProof,
+    "sh": ShareResult,
+    "b": ShowBoard,
+    "ro": OpenRun,
+    "rs": SubmitRun,
+    "ra": RunAgain,
+    "rc": CancelRun,
+    "rd": DeleteRun,
+}
+"""One line a verb. Two or fewer letters; a verb is never reused for another meaning."""
+
+PERSONAL: tuple[type, ...] = (Answer, NextQuestion, WhyNot, RestartQuiz, CancelRun, DeleteRun)
+"""Actions that belong to the person the card was made for, even where others can see the card."""
+
+_VERB_OF = {kind: verb for verb, kind in VERBS.items()}
+
+
+def _answer(item: str, option: str, round_: str) -> Answer:
+    return Answer(ItemId(item), OptionId(option), int(round_))
+
+
+_ARGUMENTS: Mapping[str, Callable[..., Action]] = {"a": _answer}
+"""Verbs whose arguments are not all text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """Turns actions into wire forms for one tenant, and back. `key` stays in the process; at least 16 bytes."""
+
+    key: bytes
+
+    def encode(self, action: Action, tenant: Tenant, now: datetime, owner: UserId | None = None) -> str:
+        """The wire form. With an `owner`, only that person may press it. Raises ValueError for arguments that do not
+        fit."""
+        arguments = [str(value) for value in astuple(action)]
+        if not all(_TOKEN.fullmatch(argument) for argument in arguments):
+            raise ValueError(f"not representable in a button: {arguments}")
+        expiry = _base36(int((now + LIFETIME).timestamp()) // _EPOCH_HOUR)
+        body = ".".join((VERSION, _VERB_OF[type(action)], *arguments, ("o" if owner else "p") + expiry))
+        wire = f"{body}.{self._tag(body, tenant, owner)}"
+        if len(wire) > MAX_WIRE:
+            raise ValueError(f"button id of {len(wire)} characters: {body}")
+        return wire
+
+    def decode(self, wire: str, tenant: Tenant, user: UserId, now: datetime) -> Action:
+        """The action. Raises StaleButton for another version or an expired one, ForeignButton for everything that we
+        did not make for this tenant and this person."""
+        body, _, tag = wire.rpartition(".")
+        version, *rest = body.split(".")
+        if version != VERSION:
+            raise StaleButton if re.fullmatch(r"r\d{1,3}", version) else ForeignButton
+        if len(wire) > MAX_WIRE or len(rest) < 2:
+            raise ForeignButton
+        verb, *arguments, audience = rest
+        owner = user if audience.startswith("o") else None
+        expected = self._tag(body, tenant, owner).encode()
+        if not hmac.compare_digest(tag.encode("utf-8", "surrogatepass"), expected):
+            raise ForeignButton
+        if int(audience[1:], 36) * _EPOCH_HOUR < now.timestamp():
+            raise StaleButton
+        return _ARGUMENTS.get(verb, VERBS[verb])(*arguments)
+
+    def _tag(self, body: str, tenant: Tenant, owner: UserId | None) -> str:
+        message = "\0".join((tenant, owner or "", body)).encode("utf-8", "surrogatepass")
+        digest = hmac.new(self.key, message, sha256).digest()[:_TAG_BYTES]
+        return base64.urlsafe_b64encode(digest).decode()
+
+
+def _base36(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[digit] + digits
+    return digits or "0"

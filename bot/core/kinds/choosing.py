@@ -1,0 +1,126 @@
+"""What all kinds share that are answered by choosing one option: grading, order, and how they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import ClassVar
+
+from bot.core.ids import OptionId
+from bot.core.questions import Item, Prose, Side, labelled, one_line, single_paragraph
+from bot.core.text import letter
+from bot.core.views import Block, Bullets, Choice, Choices, Line, Mark, Span, Style, text_of
+
+MAX_EXPLANATION_WORDS = 90
+MAX_OPTION_LENGTH = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a question, with the reason why it is right or wrong."""
+
+    text: Prose
+    reason: Prose
+    right: bool = False
+
+    def line(self) -> Line:
+        """Its text as one line."""
+        return one_line(self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choosable(Item):
+    """An item answered by choosing one option. Options keep the ids a, b, c … of their order in the file."""
+
+    shuffled: ClassVar[bool] = True
+    stem: Prose
+    options: tuple[Option, ...]
+    explanation: Prose
+
+    def option_ids(self) -> tuple[OptionId, ...]:
+        """The ids in the order of the file."""
+        return tuple(OptionId("abcdef"[index]) for index in range(len(self.options)))
+
+    def option(self, id: OptionId) -> Option | None:
+        """The option with that id."""
+        return dict(zip(self.option_ids(), self.options, strict=True)).get(id)
+
+    def right(self) -> OptionId:
+        """The id of the right option."""
+        return next(id for id, option in zip(self.option_ids(), self.options, strict=True) if option.right)
+
+    def order(self, seed: str) -> tuple[OptionId, ...]:
+        """The options in the order in which the holder of `seed` sees them; the same seed gives the same order."""
+        if not self.shuffled:
+            return self.option_ids()
+        return tuple(sorted(self.option_ids(), key=lambda id: sha256(f"{seed}\0{self.id}\0{id}".encode()).digest()))
+
+    def title(self) -> str:
+        """The beginning of the stem."""
+        return " ".join(self.stem.source.replace("`", "").split())[:80]
+
+    def sides(self) -> tuple[Side, ...]:
+        """The question, then the answer with every reason."""
+        order = self.option_ids()
+        return (
+            Side("Question", self.asked(order)),
+            Side("Answer", (*self.revealed(order, None), *self.reasons(order))),
+        )
+
+    def asked(self, order: Sequence[OptionId]) -> tuple[Block, ...]:
+        """Stem and lettered options."""
+        return (*self.stem.parts, self._choices(order, None, reveal=False))
+
+    def revealed(self, order: Sequence[OptionId], chosen: OptionId | None) -> tuple[Block, ...]:
+        """Stem, options with the right one (and a wrong choice) marked, and the explanation."""
+        return (*self.stem.parts, self._choices(order, chosen, reveal=True), *self.explained(chosen))
+
+    def explained(self, chosen: OptionId | None) -> tuple[Block, ...]:
+        """Why a wrong choice is wrong, why the answer holds, and the notes."""
+        option = self.option(chosen) if chosen else None
+        wrong = labelled("Why not", option.reason) if option and not option.right else ()
+        return (*wrong, *labelled("Why", self.explanation), *self.notes())
+
+    def reasons(self, order: Sequence[OptionId]) -> tuple[Block, ...]:
+        """The reason of every option, under the letters that the reader saw."""
+        by_id = dict(zip(self.option_ids(), self.options, strict=True))
+        return (
+            Bullets(
+                tuple(
+                    (
+                        Span(f"{letter(index)} {'✓' if by_id[id].right else '✗'} ", Style.STRONG),
+                        *one_line(by_id[id].reason),
+                    )
+                    for index, id in enumerate(order)
+                )
+            ),
+        )
+
+    def _choices(self, order: Sequence[OptionId], chosen: OptionId | None, *, reveal: bool) -> Choices:
+        by_id = dict(zip(self.option_ids(), self.options, strict=True))
+
+        def mark(id: OptionId) -> Mark:
+            if not reveal:
+                return Mark.NONE
+            return Mark.RIGHT if by_id[id].right else Mark.WRONG if id == chosen else Mark.NONE
+
+        return Choices(tuple(Choice(letter(index), by_id[id].line(), mark(id)) for index, id in enumerate(order)))
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with it by itself."""
+        yield from super(Choosable, self).problems()
+        right = sum(option.right for option in self.options)
+        if right != 1:
+            yield f"{right} options are marked `right: true`; exactly one must be"
+        texts = [text_of(option.line()).strip().casefold() for option in self.options]
+        if len(set(texts)) != len(texts):
+            yield "two options have the same text"
+        if any(len(text) > MAX_OPTION_LENGTH for text in texts):
+            yield f"an option is longer than {MAX_OPTION_LENGTH} characters"
+        if self.explanation.words() > MAX_EXPLANATION_WORDS:
+            yield f"the explanation has {self.explanation.words()} words; at most {MAX_EXPLANATION_WORDS}"
+        for number, option in enumerate(self.options, 1):
+            yield from single_paragraph(
+                ((f"option {number}", option.text), (f"the reason of option {number}", option.reason))
+            )

@@ -1,0 +1,23 @@
+"""Flashcard: a front, a back, and a rating by the learner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.core.questions import Item, Prose, Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flashcard(Item):
+    """Recall the back from the front."""
+
+    front: Prose
+    back: Prose
+
+    def title(self) -> str:
+        """The beginning of the front."""
+        return " ".join(self.front.source.replace("`", "").split())[:80]
+
+    def sides(self) -> tuple[Side, ...]:
+        """Front, then back."""
+        return (Side("Front", self.front.parts), Side("Back", (*self.back.parts, *self.notes())))

@@ -1,0 +1,91 @@
+"""Grading, order and the cards of the kinds that are answered by choosing."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from bot.bank.load import load
+from bot.core.bank import Bank
+from bot.core.ids import ItemId, OptionId
+from bot.core.kinds import KINDS
+from bot.core.kinds.choosing import Choosable
+from bot.core.questions import Item
+from bot.core.views import Choices, Mark, text_of
+
+
+@pytest.fixture(scope="module")
+def bank() -> Bank:
+    return load()
+
+
+def question(bank: Bank, id: str = "quiz-11-q04") -> Choosable:
+    item = bank.items[ItemId(id)]
+    assert isinstance(item, Choosable)
+    return item
+
+
+def marks(item: Choosable, chosen: OptionId | None) -> Counter[Mark]:
+    (choices,) = [block for block in item.revealed(item.option_ids(), chosen) if isinstance(block, Choices)]
+    return Counter(choice.mark for choice in choices.choices)
+
+
+def test_the_same_seed_gives_the_same_order_and_others_give_others(bank: Bank) -> None:
+    item = question(bank)
+
+    assert item.order("ada") == item.order("ada")
+    assert len({item.order(str(seed)) for seed in range(200)}) == 24
+
+
+def test_every_place_is_equally_likely_for_the_right_option(bank: Bank) -> None:
+    item = question(bank)
+    places = Counter(item.order(str(seed)).index(item.right()) for seed in range(4000))
+
+    assert all(900 < count < 1100 for count in places.values())
+
+
+def test_a_true_false_question_keeps_its_usual_order(bank: Bank) -> None:
+    item = question(bank, "quiz-05-q02")
+
+    assert {item.order(str(seed)) for seed in range(20)} == {("a", "b")}
+
+
+def test_a_question_shows_no_mark_before_it_is_answered(bank: Bank) -> None:
+    item = question(bank)
+    (choices,) = [block for block in item.asked(item.option_ids()) if isinstance(block, Choices)]
+
+    assert {choice.mark for choice in choices.choices} == {Mark.NONE}
+
+
+def test_a_wrong_answer_is_marked_beside_the_right_one(bank: Bank) -> None:
+    item = question(bank)
+    wrong = next(id for id in item.option_ids() if id != item.right())
+
+    assert marks(item, wrong) == {Mark.RIGHT: 1, Mark.WRONG: 1, Mark.NONE: 2}
+    assert marks(item, item.right()) == {Mark.RIGHT: 1, Mark.NONE: 3}
+
+
+def test_a_wrong_answer_is_told_why_it_is_wrong(bank: Bank) -> None:
+    item = question(bank)
+    wrong = next(id for id in item.option_ids() if id != item.right())
+    option = item.option(wrong)
+    assert option is not None
+
+    first = item.explained(wrong)[0]
+
+    assert "Why not: " in text_of(getattr(first, "line", ()))
+
+
+def test_an_unknown_option_is_none(bank: Bank) -> None:
+    assert question(bank).option(OptionId("f")) is None
+
+
+def test_every_item_of_the_bank_has_sides_and_a_title(bank: Bank) -> None:
+    for item in bank.items.values():
+        assert item.title()
+        assert all(side.label and side.blocks for side in item.sides()), item.id
+
+
+def test_every_kind_is_an_item() -> None:
+    assert all(issubclass(kind, Item) for kind in KINDS.values())
