@@ -4,9 +4,12 @@ whole."""
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
+import structlog
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -27,6 +30,10 @@ class Settings(BaseSettings):
     """The Redis to use; without it the product starts one of its own."""
     home: Path = Field(default_factory=_state_home, validation_alias="TORCHQUIZ_HOME")
     """Where the embedded Redis keeps its data."""
+    content: Path | None = Field(default=None, validation_alias="TORCHQUIZ_CONTENT")
+    """A folder with a question bank of your own, in the form of `content/`; by default the one that comes along."""
+    log: Literal["debug", "info", "warning", "error"] = Field(default="info", validation_alias="TORCHQUIZ_LOG")
+    """The least that is logged, to standard error."""
     host: str = Field(default="127.0.0.1", validation_alias="HOST")
     """The address of the demo page. Anyone who reaches it can play as anyone."""
     port: int = Field(default=8000, ge=0, le=65535, validation_alias="PORT")
@@ -56,6 +63,14 @@ class Settings(BaseSettings):
     def zone_info(self) -> ZoneInfo:
         """The zone as an object."""
         return ZoneInfo(self.zone)
+
+
+def configure_logging(level: str) -> None:
+    """Log events with fields to standard error."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def settings() -> Settings:

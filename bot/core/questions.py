@@ -117,7 +117,7 @@ class Item:
         """Myth, deeper note and references, as they stand under the answer of every kind."""
         blocks: list[Block] = []
         if self.myth:
-            blocks.extend(labelled("Often said", self.myth))
+            blocks.extend(labelled("Myth", self.myth))
         if self.deeper:
             blocks.extend(labelled("Deeper", self.deeper))
         return tuple(blocks)

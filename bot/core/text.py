@@ -44,12 +44,12 @@ def display_name(name: str, fallback: str = "someone") -> str:
     """A person's name fit to show: short, one line, nothing invisible or direction-changing, few combining marks."""
     kept: list[str] = []
     marks = 0
-    for character in unicodedata.normalize("NFC", name[:400]):
+    for character in unicodedata.normalize("NFC", " ".join(name[:400].split())):
         category = unicodedata.category(character)
         marks = marks + 1 if category.startswith("M") else 0
         if category in _INVISIBLE or marks > 2:
             continue
-        kept.append(" " if category == "Zs" else character)
+        kept.append(character)
     return clip(" ".join("".join(kept).split()), MAX_NAME) or fallback
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from bot.bank.load import load
+from bot.bank.load import examine
 from bot.core.bank import Bank
 from bot.core.ids import ItemId, OptionId
 from bot.core.kinds import KINDS
@@ -17,7 +17,7 @@ from bot.core.views import Choices, Mark, text_of
 
 @pytest.fixture(scope="module")
 def bank() -> Bank:
-    return load()
+    return examine()[0]
 
 
 def question(bank: Bank, id: str = "quiz-11-q04") -> Choosable:

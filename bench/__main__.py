@@ -1,0 +1,47 @@
+"""`make bench`: prints every ratio beside its target; `--json PATH` also writes them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import click
+
+from bench import answer_path, clone, queue, run
+
+MEASURES: Mapping[str, Callable[[], Awaitable[dict[str, float]]]] = {
+    "answer_path": answer_path.measure,
+    "queue": queue.measure,
+    "run": run.measure,
+    "clone": clone.measure,
+}
+
+TARGETS: Mapping[str, str] = {
+    "answer_path_ratio": ">= 0.85",
+    "answer_path_round_trips": "= 1",
+    "run_warm_speedup": ">= 25",
+    "clone_to_page_seconds": "<= 30",
+    "clone_to_run_seconds": "<= 120",
+}
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(MEASURES)))
+@click.option("--json", "path", type=click.Path(dir_okay=False, path_type=Path), help="Also write the figures there.")
+def main(names: tuple[str, ...], path: Path | None) -> None:
+    """Measure NAMES (all by default)."""
+    figures: dict[str, float] = {}
+    for name in names or MEASURES:
+        print(f"== {name}", flush=True)
+        measured = asyncio.run(MEASURES[name]())  # type: ignore[arg-type]  # every measure is a coroutine function
+        for key, value in measured.items():
+            print(f"  {key:34} {value:>14,.3f}   {TARGETS.get(key, '')}", flush=True)
+        figures |= measured
+    if path:
+        path.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""How much our own code adds to an answer: the answer path against bare EVALSHA of the same script, in one run."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+
+from bot.core.ids import Caller, ChannelId, ItemId, OptionId, Tenant, UserId
+from bot.ports import PracticeAnswer
+from bot.store.connect import connected
+from bot.store.scores import RedisScores, practice_request
+from bot.store.scripts import script
+from bot.store.server import embedded_server
+
+CALLERS = 64
+ANSWERS_EACH = 10
+ROUNDS = 41  # many short rounds: a neighbour's burst spoils few of them
+
+AnswerPath = Callable[[PracticeAnswer], Awaitable[object]]
+
+
+async def measure() -> dict[str, float]:
+    """The ratio of throughputs (1.0: nothing added; at least 0.85 wanted), both throughputs, counted round trips."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with embedded_server(Path(folder)) as url, connected(url) as store:
+            path = RedisScores(store.commands).record_practice
+            figures = await against_bare_script(store.commands, path)
+            trips = await round_trips(store.commands, path)
+    return {**figures, "answer_path_round_trips": trips}
+
+
+async def against_bare_script(redis: Redis, path: AnswerPath) -> dict[str, float]:
+    """`path` and bare EVALSHA in turns at 64 callers; medians over the rounds, each ratio within one round."""
+    client: Any = redis
+    sha = script("practice").sha
+
+    def bare(answer: PracticeAnswer) -> tuple[object, ...]:
+        keys, args = practice_request(answer)
+        return ("EVALSHA", sha, len(keys), *keys, *args)
+
+    async def run_path() -> float:
+        return await throughput(path, _work())
+
+    async def run_bare() -> float:
+        async def execute(command: tuple[object, ...]) -> object:
+            return await client.execute_command(*command)
+
+        return await throughput(execute, [[bare(answer) for answer in answers] for answers in _work()])
+
+    await run_bare(), await run_path()  # opens the connections
+    pairs = []
+    for number in range(ROUNDS):
+        if number % 2:  # whoever goes first meets the other's dust
+            ours, theirs = await run_path(), await run_bare()
+        else:
+            theirs, ours = await run_bare(), await run_path()
+        pairs.append((ours, theirs))
+    return {
+        "answer_path_ratio": statistics.median(ours / theirs for ours, theirs in pairs),
+        "answer_path_per_second": statistics.median(ours for ours, _ in pairs),
+        "bare_script_per_second": statistics.median(theirs for _, theirs in pairs),
+    }
+
+
+async def throughput(call: Callable[[Any], Awaitable[object]], work: Sequence[Sequence[Any]]) -> float:
+    """Calls per second, one caller for each list of work, all at once."""
+
+    async def caller(items: Sequence[Any]) -> None:
+        for item in items:
+            await call(item)
+
+    start = time.perf_counter()
+    await asyncio.gather(*(caller(items) for items in work))
+    return sum(map(len, work)) / (time.perf_counter() - start)
+
+
+async def round_trips(redis: Redis, path: AnswerPath) -> float:
+    """Requests that the server sees for one answer, by MONITOR; what scripts call inside themselves is not counted."""
+    client: Any = redis
+    answer, end = _work()[0][0], uuid.uuid4().hex
+    seen = 0
+    async with client.monitor() as monitor:
+        await path(answer)
+        await client.echo(end)
+        while end not in (command := await monitor.next_command())["command"]:
+            seen += command["client_type"] != "lua"
+    return seen
+
+
+def _work() -> list[list[PracticeAnswer]]:
+    """First answers, for each caller, in one channel of a new workspace."""
+    tenant = Tenant(f"d{uuid.uuid4().int}")
+    return [_answers(tenant, user) for user in range(CALLERS)]
+
+
+def _answers(tenant: Tenant, user: int) -> list[PracticeAnswer]:
+    items = tuple(ItemId(f"quiz-11-q{n:02}") for n in range(10))
+    day = datetime.now(UTC).date()
+    answers = []
+    for number in range(ANSWERS_EACH):
+        person = UserId(str(1200000000000000000 + 1000 * user + number // len(items)))
+        caller = Caller(tenant, ChannelId("1200000000000000777"), person, f"player {user}", f"{user}-{number}")
+        item = items[number % len(items)]
+        answers.append(PracticeAnswer(caller, "11", items, item, OptionId("b"), number % 3 > 0, 1, day))
+    return answers
+
+
+if __name__ == "__main__":
+    for name, value in asyncio.run(measure()).items():
+        print(f"{name} {value:.3f}")

@@ -1,0 +1,151 @@
+"""The command line: parses, configures logging, turns our errors into one line and an exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bot.config import configure_logging, settings
+from bot.core.errors import ConfigError, ContentError, TorchquizError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="torchquiz")
+def cli() -> None:
+    """Torchquiz teaches PyTorch where your team already talks: quizzes, leaderboards and sandboxed torch."""
+    configure_logging(settings().log)
+
+
+@cli.command()
+def demo() -> None:
+    """Play on a local web page: no token, no account.
+
+    PORT chooses the port (8000), TORCHQUIZ_HOME the folder that keeps the scores.
+    """
+    from bot.cli.demo import run_demo
+
+    _run(run_demo(settings(), lambda line: click.echo(f"  {line}")))
+
+
+@cli.command()
+@click.option("--name", default=None, help="Who you play as; default: your login name.")
+def chat(name: str | None) -> None:
+    """Play in the terminal, or from a script on standard input.
+
+    One line is one message. /as NAME switches player; a letter or !N presses a button of the last card. Uses the store
+    and the worker of a running demo, and starts its own when none runs.
+    """
+    from bot.cli.chat import run_chat
+
+    _run(run_chat(settings(), name or _login(), lambda line: click.echo(f"  {line}", err=True)))
+
+
+@cli.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--json", "as_object", is_flag=True, help="Print the result as one JSON object.")
+@click.option("--files", "folder", type=click.Path(file_okay=False, path_type=Path), help="Save returned files there.")
+def run(file: Any, as_object: bool, folder: Path | None) -> None:
+    """Run the snippet in FILE (- for standard input) in the sandbox.
+
+    Exits with 0 when the snippet succeeded, 1 when it did not.
+    """
+    from bot.cli import run as runner
+    from bot.core.runs import MAX_SOURCE_BYTES, Outcome
+
+    raw = file.read(MAX_SOURCE_BYTES + 1)
+    if len(raw) > MAX_SOURCE_BYTES:
+        raise click.ClickException(f"The snippet is larger than {MAX_SOURCE_BYTES // 1024} KiB, the most a run takes.")
+    source = raw.decode("utf-8", "replace")
+    if not source.strip():
+        raise click.ClickException("The snippet is empty.")
+    result = _run(runner.run_snippet(settings(), source, (lambda text: None) if as_object else _echo))
+    if folder:
+        for path in runner.save(result, folder):
+            click.echo(f"saved {path}", err=True)
+    if as_object:
+        click.echo(runner.as_json(result))
+    else:
+        if result.error:
+            click.echo(result.error.rstrip(), err=True)
+        click.echo(runner.summary(result), err=True)
+    sys.exit(0 if result.outcome is Outcome.OK else 1)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def worker(arguments: tuple[str, ...]) -> None:
+    """Run PyTorch snippets from the queue (see `torchquiz worker --help`)."""
+    os.execv(sys.executable, [sys.executable, "-m", "workers", *arguments])  # noqa: S606  the bot never imports workers
+
+
+@cli.group()
+def content() -> None:
+    """Work on the question bank."""
+
+
+@content.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
+@click.option("--no-proofs", is_flag=True, help="Only read and lint; run nothing.")
+@click.option("--record", is_flag=True, help="Write what ran to proved.json when nothing is wrong.")
+@click.option("--json", "as_object", is_flag=True, help="Print one JSON object.")
+def check(folder: Path | None, no_proofs: bool, record: bool, as_object: bool) -> None:
+    """Read the bank, lint it, and run every proof in the sandbox.
+
+    Exits with 1 and a list of findings when anything is wrong.
+    """
+    from bot.bank.load import FOLDER
+    from bot.cli.content import check_bank
+
+    sys.exit(
+        _run(
+            check_bank(
+                settings(),
+                folder or settings().content or FOLDER,
+                proofs=not no_proofs,
+                record=record,
+                as_object=as_object,
+            )
+        )
+    )
+
+
+def _echo(text: str) -> None:
+    click.echo(text, nl=False)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "you"
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
+
+
+def main() -> None:
+    """Run the command line. Our own errors become one line and exit status 1."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (ConfigError, ContentError, TorchquizError) as error:
+        click.echo(f"torchquiz: {error}", err=True)
+        sys.exit(1)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(141)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The commands, declared once for all platforms, and what each action does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.app.leaderboard import SCOPES, Leaderboards
+from bot.app.quiz import Quizzes
+from bot.app.runs import Runs
+from bot.core.actions import (
+    Action,
+    Answer,
+    AskQuiz,
+    CancelRun,
+    DeleteRun,
+    NextQuestion,
+    OpenRun,
+    RestartQuiz,
+    RunAgain,
+    RunProof,
+    ShareResult,
+    ShowBoard,
+    SubmitRun,
+    WhyNot,
+)
+from bot.core.errors import NotFound
+from bot.core.ids import Caller
+from bot.core.periods import PERIODS
+from bot.core.scoring import RULE
+from bot.core.text import clip, display_name, line
+from bot.core.views import Bullets, Button, Heading, Look, Note, Reply, View
+
+PREFIX = "/"
+_COMMAND = re.compile(r"\s*(\S*)[ \t]*\n?(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a command. Platforms with typed arguments join them with spaces, in order."""
+
+    name: str
+    about: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command as people type it."""
+
+    name: str
+    about: str
+    example: str
+    arguments: tuple[Argument, ...] = ()
+
+
+COMMANDS: Mapping[str, Command] = {
+    command.name: command
+    for command in (
+        Command("quiz", "Play a quiz", "/quiz 11", (Argument("what", "Number of the quiz; empty for the list"),)),
+        Command(
+            "leaderboard",
+            "See who has how many points",
+            "/leaderboard week workspace",
+            (
+                Argument("period", "Which stretch of days", tuple(PERIODS)),
+                Argument("scope", "Where the points were earned", tuple(SCOPES)),
+            ),
+        ),
+        Command(
+            "run", "Run PyTorch code in the sandbox", "/run torch.arange(3).sum()", (Argument("code", "The code"),)
+        ),
+        Command("help", "What I can do", "/help"),
+    )
+}
+
+Handler = Callable[[Caller, str], AsyncIterator[Reply]]
+
+
+class Commands:
+    """Finds the use case for what was typed or pressed."""
+
+    def __init__(self, quizzes: Quizzes, leaderboards: Leaderboards, runs: Runs) -> None:
+        self._handlers: Mapping[str, Handler] = {
+            "quiz": _single(quizzes.open),
+            "leaderboard": _single(leaderboards.open),
+            "run": runs.run,
+            "help": _single(_help),
+        }
+        self._actions: Mapping[type, Callable[..., AsyncIterator[Reply]]] = {
+            AskQuiz: _single(quizzes.act_open),
+            RestartQuiz: _single(quizzes.restart),
+            Answer: _single(quizzes.answer),
+            NextQuestion: _single(quizzes.next),
+            WhyNot: _single(quizzes.why_not),
+            ShareResult: _single(quizzes.share),
+            ShowBoard: _single(leaderboards.act),
+            RunProof: runs.prove,
+            RunAgain: runs.again,
+            OpenRun: _single(runs.open),
+            CancelRun: _single(runs.cancel),
+            DeleteRun: _single(runs.delete),
+        }
+        self._submit = runs.submit
+
+    def say(self, caller: Caller, text: str) -> AsyncIterator[Reply]:
+        """Answer a typed line. Raises NotFound for an unknown command."""
+        name, rest = _COMMAND.fullmatch(text).groups()  # type: ignore[union-attr]  # it matches every text
+        name = name.lower()
+        if not name.startswith(PREFIX):
+            raise NotFound("I answer commands, such as `/quiz 11`. Type `/help` to see them all.")
+        handler = self._handlers.get(name[1:])
+        if handler is None:
+            raise NotFound(f"There is no command `{clip(display_name(name), 30)}`. Type `/help` to see them all.")
+        return handler(caller, rest if name == "/run" else rest.strip())
+
+    def act(self, caller: Caller, action: Action, values: Mapping[str, str]) -> AsyncIterator[Reply]:
+        """Do what a button, a menu entry or a form means."""
+        if isinstance(action, SubmitRun):
+            return self._submit(caller, action, values)
+        return self._actions[type(action)](caller, action)
+
+
+def _single(answer: Callable[[Caller, Any], Awaitable[Reply]]) -> Callable[[Caller, Any], AsyncIterator[Reply]]:
+    async def replies(caller: Caller, argument: Any) -> AsyncIterator[Reply]:
+        yield await answer(caller, argument)
+
+    return replies
+
+
+async def _help(_: Caller, __: str) -> View:
+    return View(
+        blocks=(
+            Heading("I teach PyTorch, one question at a time"),
+            Bullets(
+                tuple(
+                    line(f"`{command.example}` {command.about[:1].lower()}{command.about[1:]}")
+                    for command in COMMANDS.values()
+                )
+            ),
+            Note(RULE),
+        ),
+        fallback="Commands: " + ", ".join(command.example for command in COMMANDS.values()),
+        buttons=(Button("Play Quiz 1", AskQuiz("1"), Look.MAIN), Button("Leaderboard", ShowBoard("month", "channel"))),
+    )

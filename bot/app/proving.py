@@ -1,0 +1,129 @@
+"""Proving the bank: every proof and every code sample runs in the sandbox, twice, through the same queue as `/run`."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+
+from bot.app.runs import outcome_words
+from bot.core.bank import Bank
+from bot.core.ids import ItemId
+from bot.core.kinds.interview import Interview
+from bot.core.kinds.pattern import Pattern
+from bot.core.questions import Item, Sample
+from bot.core.runs import Finished, Outcome, Refusal, RunId, RunOrder, RunResult
+from bot.ports import RunQueue
+
+SECOND_SEED = 7
+"""The second run of a proof starts from another seed, so that luck does not pass for truth."""
+PATIENCE_SECONDS = 120.0
+
+
+class Claim(StrEnum):
+    """What a snippet of the bank claims."""
+
+    PROOF = "proof"  # its asserts hold, whatever the seed
+    SAMPLE = "sample"  # it runs as shown and prints the same each time
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """Code of the bank that must run."""
+
+    item: ItemId
+    claim: Claim
+    source: str
+
+    @property
+    def key(self) -> str:
+        """Its name in the record."""
+        return self.item if self.claim is Claim.PROOF else f"{self.item}#code"
+
+    @property
+    def digest(self) -> str:
+        """Changes with its text."""
+        return sha256(self.source.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a snippet did. `problem` is empty when it holds."""
+
+    snippet: Snippet
+    output: str
+    torch_version: str
+    problem: str = ""
+
+
+def snippets(items: Iterable[Item]) -> Iterator[Snippet]:
+    """Everything in these items that must run."""
+    for item in items:
+        if item.proof:
+            yield Snippet(item.id, Claim.PROOF, item.proof.code.rstrip() + "\n")
+        sample: Sample | None = item.code if isinstance(item, Interview | Pattern) else None
+        if sample:
+            preamble = sample.preamble.rstrip() + "\n" if sample.preamble.strip() else ""
+            yield Snippet(item.id, Claim.SAMPLE, preamble + sample.source.rstrip() + "\n")
+
+
+class Prover:
+    """Runs snippets through a queue, `width` at a time."""
+
+    def __init__(self, queue: RunQueue, width: int) -> None:
+        self._queue = queue
+        self._width = width
+
+    async def prove(self, bank: Bank, only: Iterable[ItemId] | None = None) -> AsyncIterator[Ran]:
+        """Run everything of these items (of the whole bank by default); each as it is done, in no order."""
+        chosen = bank.items.values() if only is None else (bank.items[id] for id in only)
+        waiting = iter(list(snippets(chosen)))
+        running: set[asyncio.Task[Ran]] = set()
+        try:
+            while True:
+                while len(running) < self._width and (snippet := next(waiting, None)) is not None:
+                    running.add(asyncio.create_task(self._both(snippet)))
+                if not running:
+                    return
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _both(self, snippet: Snippet) -> Ran:
+        first = await self._run(snippet.source)
+        problem = _problem(first)
+        if not problem:
+            seeded = f"torch.manual_seed({SECOND_SEED})\n" if snippet.claim is Claim.PROOF else ""
+            second = await self._run(seeded + snippet.source)
+            problem = _problem(second)
+            if problem and snippet.claim is Claim.PROOF:
+                problem = f"with another seed: {problem}"
+            elif not problem and snippet.claim is Claim.SAMPLE and second.output != first.output:
+                problem = "prints something else each time; seed it, and print no addresses or times"
+        return Ran(snippet, first.output, first.torch_version, problem)
+
+    async def _run(self, source: str) -> RunResult:
+        order = RunOrder(RunId(secrets.token_hex(10)), "wbank", secrets.token_hex(4), source)
+        answer = await self._queue.submit(order)
+        if isinstance(answer, Refusal):
+            why = " ".join(part for part in (answer.reason.value.replace("_", " "), answer.detail, answer.fix) if part)
+            return RunResult(Outcome.REFUSED, error=why)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async for event in self._queue.follow(order.id):
+                if isinstance(event, Finished):
+                    return event.result
+        return RunResult(Outcome.WORKER_LOST)
+
+
+def _problem(result: RunResult) -> str:
+    if result.outcome is not Outcome.OK:
+        last = result.error.strip().splitlines()[-1:] or [""]
+        return f"{outcome_words(result)} {last[0]}".strip()
+    return "" if result.output.strip() else "prints nothing; end it with one line of evidence"

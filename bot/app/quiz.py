@@ -1,0 +1,250 @@
+"""Practice: play a quiz question by question; the first answer of a round is final."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from bot.core.actions import Answer, AskQuiz, NextQuestion, RestartQuiz, RunProof, ShareResult, ShowBoard, WhyNot
+from bot.core.bank import Bank, Quiz
+from bot.core.errors import BadInput, NotFound, StaleButton
+from bot.core.ids import Caller, ItemId, OptionId
+from bot.core.kinds.choosing import Choosable
+from bot.core.scoring import PRACTICE_DAY_CAP, Progress, Recorded
+from bot.core.text import clip, display_name, letter, line, plural
+from bot.core.views import Block, Bullets, Button, Entry, Heading, Look, Menu, Note, Text, View, plain
+from bot.ports import Clock, PracticeAnswer, Scores
+
+DIFFICULTY = {1: "recall", 2: "understand", 3: "tricky"}
+
+
+class Quizzes:
+    """Asks, grades, explains and sums up."""
+
+    def __init__(self, bank: Bank, scores: Scores, clock: Clock, zone: ZoneInfo) -> None:
+        self._bank = bank
+        self._scores = scores
+        self._clock = clock
+        self._zone = zone
+
+    async def open(self, caller: Caller, what: str) -> View:
+        """The menu, or the next question of a quiz. Raises BadInput or NotFound with what to type instead."""
+        if not what:
+            return self._menu()
+        return await self.show(caller, self._named(what))
+
+    async def show(self, caller: Caller, quiz: Quiz) -> View:
+        """The first unanswered question of the caller's round, or the result."""
+        progress = await self._scores.progress(caller, quiz.name, quiz.item_ids())
+        done = {item for item, _, _ in progress.choices}
+        waiting = next((question for question in quiz.questions if question.id not in done), None)
+        if waiting is None:
+            return self._result(quiz, progress)
+        return self._question(caller, quiz, waiting, progress.round)
+
+    async def act_open(self, caller: Caller, action: AskQuiz) -> View:
+        """A quiz was chosen from the menu."""
+        return await self.open(caller, action.quiz)
+
+    async def restart(self, caller: Caller, action: RestartQuiz) -> View:
+        """Begin the round after the finished one; pressing twice begins only one."""
+        quiz = self._named(action.quiz)
+        progress = await self._scores.progress(caller, quiz.name, quiz.item_ids())
+        if len(progress.choices) == len(quiz.questions):
+            await self._scores.restart(caller, quiz.name, quiz.item_ids(), progress.round)
+        return await self.show(caller, quiz)
+
+    async def answer(self, caller: Caller, action: Answer) -> View:
+        """Grade and record an answer, and reveal. A second answer gets the first verdict again."""
+        quiz, question = self._asked(action.item)
+        if question.option(action.option) is None:
+            raise StaleButton("That question has changed since. Type the command again for a fresh card.")
+        recorded = await self._scores.record_practice(
+            PracticeAnswer(
+                caller=caller,
+                quiz=quiz.name,
+                items=quiz.item_ids(),
+                item=question.id,
+                option=action.option,
+                correct=action.option == question.right(),
+                round=action.round,
+                day=self._clock.now().astimezone(self._zone).date(),
+            )
+        )
+        if recorded.stale:
+            raise StaleButton(f"That card is from an earlier round. Type `/quiz {quiz.name}` to go on.")
+        return self._verdict(caller, quiz, question, action, recorded)
+
+    async def next(self, caller: Caller, action: NextQuestion) -> View:
+        """The next question, or the result after the last."""
+        quiz, _ = self._asked(action.item)
+        return await self.show(caller, quiz)
+
+    async def why_not(self, caller: Caller, action: WhyNot) -> View:
+        """The reason of every option, for a question already answered."""
+        quiz, question = self._asked(action.item)
+        progress = await self._scores.progress(caller, quiz.name, quiz.item_ids())
+        chosen = next((option for item, option, _ in progress.choices if item == question.id), None)
+        if chosen is None:
+            raise BadInput(f"Answer it first: type `/quiz {quiz.name}`.")
+        order = question.order(_seed(caller, progress.round))
+        title = _place(quiz, question)
+        return View(
+            blocks=(
+                Heading(title),
+                *question.revealed(order, OptionId(chosen)),
+                *question.reasons(order),
+                _sources(question),
+            ),
+            fallback=f"{title}: every option explained",
+            buttons=self._after(quiz, question, why_not=False),
+            in_place=True,
+        )
+
+    async def share(self, caller: Caller, action: ShareResult) -> View:
+        """One public line about a finished quiz, without answers."""
+        quiz = self._named(action.quiz)
+        progress = await self._scores.progress(caller, quiz.name, quiz.item_ids())
+        if len(progress.choices) < len(quiz.questions):
+            raise BadInput(f"Finish the quiz first: type `/quiz {quiz.name}`.")
+        right = sum(correct for _, _, correct in progress.choices)
+        name = display_name(caller.name)
+        where = f"Quiz {quiz.number} · {quiz.title}"
+        text = f"{name} got {right} of {len(quiz.questions)} in {where} {_bar(progress)}"
+        return View(
+            blocks=(Text(plain(text)),),
+            fallback=text,
+            buttons=(Button(f"Play Quiz {quiz.number}", AskQuiz(quiz.name), Look.MAIN),),
+            private=False,
+        )
+
+    def _named(self, what: str) -> Quiz:
+        word = what.strip()
+        if not word.isascii() or not word.isdigit():
+            raise BadInput(
+                f"`{clip(display_name(word), 30)}` is not a quiz number. Try `/quiz 11`, or `/quiz` for the list."
+            )
+        quiz = self._bank.quizzes.get(int(word)) if len(word) <= 4 else None
+        if quiz is None:
+            numbers = sorted(self._bank.quizzes)
+            raise NotFound(
+                f"There is no quiz {clip(word, 10)}. "
+                f"There are {len(numbers)}: {_ranges(numbers)}. Type `/quiz` for the list."
+            )
+        return quiz
+
+    def _asked(self, item: ItemId) -> tuple[Quiz, Choosable]:
+        found = self._bank.quiz_of(item)
+        if found is None:
+            raise StaleButton("That question is no longer in the bank. Type `/quiz` for the list.")
+        quiz, index = found
+        return quiz, quiz.questions[index]
+
+    def _menu(self) -> View:
+        lines = []
+        entries = []
+        for quiz in self._bank.quizzes.values():
+            course = self._bank.course_of(quiz.number)
+            lines.append(line(f"**{quiz.number}** {quiz.title}"))
+            about = f"Course {course.number}: {course.title}" if course else ""
+            entries.append(Entry(f"{quiz.number} · {quiz.title}", AskQuiz(quiz.name), about))
+        return View(
+            blocks=(Heading("Quizzes"), Bullets(tuple(lines)), Note("Choose one below, or type its number: /quiz 11")),
+            fallback=f"{len(entries)} quizzes; type /quiz and a number",
+            menu=Menu("Choose a quiz", tuple(entries[:25])),
+        )
+
+    def _question(self, caller: Caller, quiz: Quiz, question: Choosable, round: int) -> View:
+        order = question.order(_seed(caller, round))
+        title = _place(quiz, question)
+        topic = next((topic.title for topic in self._bank.topics if topic.id == question.topic), question.topic)
+        return View(
+            blocks=(Heading(title), *question.asked(order), Note(f"{topic} · {DIFFICULTY[question.difficulty]}")),
+            fallback=f"{title}: {question.title()}",
+            buttons=tuple(Button(letter(index), Answer(question.id, id, round)) for index, id in enumerate(order)),
+        )
+
+    def _verdict(self, caller: Caller, quiz: Quiz, question: Choosable, action: Answer, recorded: Recorded) -> View:
+        order = question.order(_seed(caller, action.round))
+        chosen = OptionId(recorded.option)
+        verdict = "Right." if recorded.correct else f"Not quite. It is {letter(order.index(question.right()))}."
+        points = f" +{plural(recorded.points, 'point')}" if recorded.points else ""
+        kept: tuple[Block, ...] = ()
+        if not recorded.first and chosen != action.option:
+            kept = (Text(line(f"Your first answer counts: **{letter(order.index(chosen))}**.")),)
+        progress = f"{len(recorded.right)} right of {len(recorded.answered)} answered"
+        capped = recorded.practice_today >= PRACTICE_DAY_CAP and recorded.correct and not recorded.points
+        cap = f" · today's {PRACTICE_DAY_CAP} practice points are reached" if capped else ""
+        standing = f"{plural(recorded.total, 'point')} this month, rank {recorded.rank}"
+        return View(
+            blocks=(
+                Heading(verdict + points),
+                *kept,
+                *question.revealed(order, chosen),
+                _sources(question),
+                Note(f"{_place(quiz, question)} · {progress} · {standing}{cap}"),
+            ),
+            fallback=f"{verdict}{points} {' '.join(question.explanation.source.split())}",
+            buttons=self._after(quiz, question, why_not=True, last=len(recorded.answered) == len(quiz.questions)),
+            in_place=True,
+        )
+
+    def _after(self, quiz: Quiz, question: Choosable, *, why_not: bool, last: bool = False) -> tuple[Button, ...]:
+        buttons = [Button("See result" if last else "Next question", NextQuestion(question.id), Look.MAIN)]
+        if question.proof:
+            buttons.append(Button("Run the proof", RunProof(question.id)))
+        if why_not:
+            buttons.append(Button("Why not the others?", WhyNot(question.id)))
+        return tuple(buttons)
+
+    def _result(self, quiz: Quiz, progress: Progress) -> View:
+        right = sum(correct for _, _, correct in progress.choices)
+        wrong = {item for item, _, correct in progress.choices if not correct}
+        title = f"Quiz {quiz.number} · {quiz.title}"
+        blocks: list[Block] = [
+            Heading(title),
+            Text(line(f"You got **{right} of {len(quiz.questions)}** {_bar(progress)}")),
+        ]
+        if wrong:
+            blocks.append(Text(line("Worth another look:")))
+            missed = [(number, each) for number, each in enumerate(quiz.questions, 1) if each.id in wrong]
+            blocks.append(Bullets(tuple(plain(f"Question {number}: {each.title()}") for number, each in missed)))
+        else:
+            blocks.append(Text(line("Every one of them. Well played.")))
+        return View(
+            blocks=tuple(blocks),
+            fallback=f"{title}: {right} of {len(quiz.questions)} right",
+            buttons=(
+                Button("Share result", ShareResult(quiz.name), Look.MAIN),
+                Button("Leaderboard", ShowBoard("month", "channel")),
+                Button("Play again", RestartQuiz(quiz.name)),
+            ),
+        )
+
+
+def _seed(caller: Caller, round: int) -> str:
+    return f"{caller.tenant}\0{caller.user}\0{round}"
+
+
+def _place(quiz: Quiz, question: Choosable) -> str:
+    return f"Quiz {quiz.number} · {quiz.title} · question {quiz.questions.index(question) + 1} of {len(quiz.questions)}"
+
+
+def _sources(question: Choosable) -> Note:
+    return Note(question.sources())
+
+
+def _bar(progress: Progress) -> str:
+    return "".join("▰" for _, _, right in progress.choices if right) + "".join(
+        "▱" for _, _, right in progress.choices if not right
+    )
+
+
+def _ranges(numbers: list[int]) -> str:
+    """``1 to 4, 7`` for 1, 2, 3, 4, 7."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in runs) or "none yet"

@@ -1,0 +1,105 @@
+"""`torchquiz content check`: the whole bank read, linted and proved, with a list of what to mend."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import click
+
+from bot.app.proving import Claim, Prover, Ran, snippets
+from bot.bank.findings import Finding
+from bot.bank.lint import counts, lint
+from bot.bank.load import examine
+from bot.bank.record import Proved, outdated, read_record, write_record
+from bot.bootstrap import open_store
+from bot.cli.worker_process import queue_with_worker
+from bot.config import Settings
+from bot.core.bank import Bank
+
+
+async def check_bank(settings: Settings, folder: Path, *, proofs: bool, record: bool, as_object: bool) -> int:
+    """Check the bank in `folder` and print a summary; returns the exit status."""
+    bank, findings = examine(folder)
+    findings += lint(bank) if not findings else []
+    ran = await _prove(settings, bank) if proofs else []
+    findings += [_failed(bank, each) for each in ran if each.problem]
+    if ran and not findings:
+        findings += _recorded(folder, ran, write=record)
+    if as_object:
+        click.echo(json.dumps(_object(bank, findings, ran), ensure_ascii=False, indent=1))
+    else:
+        _summary(bank, findings, ran)
+    return 1 if findings else 0
+
+
+async def _prove(settings: Settings, bank: Bank) -> list[Ran]:
+    total = len(list(snippets(bank.items.values())))
+    ran: list[Ran] = []
+    async with AsyncExitStack() as stack:
+        # A store of its own: checking content never touches the scores of a running demo.
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="torchquiz-check-")))
+        private = settings.model_copy(update={"redis_url": None, "home": home})
+        store = await stack.enter_async_context(open_store(private, lambda line: None))
+        queue = await stack.enter_async_context(queue_with_worker(store, lambda line: None))
+        watched = sys.stderr.isatty()
+        with click.progressbar(length=total, label="proofs", file=sys.stderr, hidden=not watched) as bar:
+            async for each in Prover(queue, settings.spares).prove(bank):
+                ran.append(each)
+                bar.update(1)
+                if not watched and len(ran) % 100 == 0:
+                    click.echo(f"proofs: {len(ran)} of {total}", err=True)
+    return ran
+
+
+def _failed(bank: Bank, ran: Ran) -> Finding:
+    file, _, line = bank.files[ran.snippet.item].rpartition(":")
+    return Finding(file, int(line), 1, ran.snippet.item, f"{ran.snippet.claim.value}: {ran.problem}")
+
+
+def _recorded(folder: Path, ran: list[Ran], *, write: bool) -> list[Finding]:
+    now = {each.snippet.key: Proved(each.snippet.digest, each.torch_version, each.output.rstrip()) for each in ran}
+    samples = [each.snippet.key for each in ran if each.snippet.claim is Claim.SAMPLE]
+    if write:
+        write_record(folder, now)
+        return []
+    stale = outdated(read_record(folder), now, samples)
+    hint = "run `torchquiz content check --record`"
+    return [Finding("proved.json", 0, 0, key, "the record does not match what ran", hint) for key in stale]
+
+
+def _summary(bank: Bank, findings: list[Finding], ran: list[Ran]) -> None:
+    for finding in findings:
+        click.echo(str(finding))
+    of = counts(bank.items.values())
+    questions = sum(len(quiz.questions) for quiz in bank.quizzes.values())
+    click.echo(
+        f"{questions} quiz questions, {of['flashcard']} cards, "
+        f"{of['interview']} interview questions with {of['follow_up']} follow-ups, "
+        f"{of['concept']} concepts, {of['formula']} formulas, {of['pattern']} patterns"
+    )
+    if ran:
+        held = [each for each in ran if not each.problem]
+        proved = sum(each.snippet.claim is Claim.PROOF for each in held)
+        versions = ", ".join(sorted({each.torch_version for each in held})) or "no torch"
+        click.echo(f"{proved} items with a proof that ran, {len(held) - proved} code samples, on torch {versions}")
+    click.echo(f"{len(findings)} findings")
+
+
+def _object(bank: Bank, findings: list[Finding], ran: list[Ran]) -> dict[str, object]:
+    outcome = {each.snippet.item: each for each in ran if each.snippet.claim is Claim.PROOF}
+    items = {
+        item.id: {
+            "file": bank.files[item.id],
+            "kind": item.kind or "follow_up",
+            "topic": item.topic,
+            "difficulty": item.difficulty,
+            "proof": ("failed" if outcome[item.id].problem else "ok") if item.id in outcome else None,
+            "torch": outcome[item.id].torch_version if item.id in outcome else None,
+        }
+        for item in bank.items.values()
+    }
+    return {"items": items, "findings": [str(finding) for finding in findings]}

@@ -1,0 +1,37 @@
+"""`torchquiz demo`: the whole product on this machine, without a token."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+import structlog
+
+from bot.adapters.web.client import serve
+from bot.bootstrap import build_desk, open_store
+from bot.cli.worker_process import queue_with_worker
+from bot.config import Settings
+
+
+async def run_demo(settings: Settings, say: Callable[[str], None]) -> None:
+    """Serve the demo page until Ctrl-C. Raises ConfigError with what to do."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    log = structlog.get_logger()
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings, lambda line: say(f"store   {line}")))
+        for warning in store.warnings:
+            say(f"store   note: {warning}")
+        say("worker  warming up torch for /run; the quiz works meanwhile")
+        queue = await stack.enter_async_context(queue_with_worker(store, say))
+        desk = build_desk(settings, store, log, queue=queue)
+        await serve(desk, host=settings.host, port=settings.port, ready=_announce(say), stop=stop, log=log)
+        say("stopping; your scores are kept")
+
+
+def _announce(say: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda url: say(f"page    open {url} and type /quiz 11   (Ctrl-C stops everything)")

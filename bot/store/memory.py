@@ -1,0 +1,138 @@
+"""The ports of the store in memory, by the same rules: for tests and for trying things without a server."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from bot.core.ids import Caller, ItemId
+from bot.core.periods import PERIODS, buckets
+from bot.core.scoring import BoardPage, Progress, Recorded, Standing, board_score, points_of, practice_points
+from bot.ports import PracticeAnswer
+from bot.store.keys import TENANT_SCOPE
+from bot.store.scores import NEIGHBOURS, clipped
+
+_DAYS_KEPT = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """An answer that stands."""
+
+    round: int
+    option: str
+    correct: bool
+    points: int
+    event: str
+
+
+@dataclass(slots=True)
+class _Person:
+    """What one person did in one tenant."""
+
+    rounds: dict[str, int] = field(default_factory=dict)
+    answers: dict[str, _Held] = field(default_factory=dict)
+    once_right: set[str] = field(default_factory=set)
+    days: dict[date, int] = field(default_factory=dict)
+
+    def in_round(self, quiz: str, items: Sequence[str]) -> dict[str, _Held]:
+        current = self.rounds.get(quiz, 1)
+        return {i: self.answers[i] for i in items if i in self.answers and self.answers[i].round == current}
+
+
+class MemoryScores:
+    """Answers, points and boards in dictionaries; nothing expires."""
+
+    def __init__(self) -> None:
+        self._people: defaultdict[tuple[str, str], _Person] = defaultdict(_Person)
+        self._names: dict[tuple[str, str], str] = {}
+        self._boards: defaultdict[tuple[str, str, str], dict[str, int]] = defaultdict(dict)
+
+    async def record_practice(self, answer: PracticeAnswer) -> Recorded:
+        """Record a first answer of this round, or return what stands."""
+        caller, person = answer.caller, self._people[answer.caller.tenant, answer.caller.user]
+        stands = person.answers.get(answer.item)
+        if answer.round != person.rounds.get(answer.quiz, 1):
+            return self._recorded(answer, person, stands or _Held(0, "", False, 0, ""), first=False, stale=True)
+        if stands and stands.round == answer.round:
+            same = bool(caller.event) and (stands.event, stands.option) == (caller.event, answer.option)
+            return self._recorded(answer, person, stands, first=same)
+        points = self._earn(person, answer)
+        held = _Held(answer.round, answer.option, answer.correct, points, caller.event)
+        person.answers[answer.item] = held
+        self._names[caller.tenant, caller.user] = clipped(caller.name)
+        for scope in (caller.channel, TENANT_SCOPE):
+            for bucket in buckets(answer.day):
+                board = self._boards[caller.tenant, scope, bucket.label]
+                board[caller.user] = board.get(caller.user, 0) + board_score(points, 0, 0)
+        return self._recorded(answer, person, held, first=True)
+
+    async def progress(self, caller: Caller, quiz: str, items: Sequence[ItemId]) -> Progress:
+        """How far the caller is in a quiz."""
+        person = self._people[caller.tenant, caller.user]
+        held = person.in_round(quiz, items)
+        return Progress(person.rounds.get(quiz, 1), tuple((i, h.option, h.correct) for i, h in held.items()))
+
+    async def restart(self, caller: Caller, quiz: str, items: Sequence[ItemId], finished_round: int) -> int:
+        """Begin the round after `finished_round`; a round without an answer is not left."""
+        person = self._people[caller.tenant, caller.user]
+        current = person.rounds.get(quiz, 1)
+        if current == finished_round and person.in_round(quiz, items):
+            person.rounds[quiz] = current = finished_round + 1
+        return current
+
+    async def board(self, caller: Caller, scope: str, label: str, size: int) -> BoardPage:
+        """The top `size` of a board, and the caller's row with its neighbours."""
+        scores = self._boards.get((caller.tenant, scope, label), {})
+        order = sorted(scores, key=lambda user: (scores[user], user.encode()), reverse=True)
+        rows = [self._standing(caller.tenant, scores, user) for user in order]
+        if caller.user not in scores:
+            return BoardPage(tuple(rows[:size]), None, (), len(rows))
+        position = order.index(caller.user)
+        around = rows[max(0, position - NEIGHBOURS) : position + NEIGHBOURS + 1]
+        return BoardPage(tuple(rows[:size]), rows[position], tuple(around), len(rows))
+
+    def _earn(self, person: _Person, answer: PracticeAnswer) -> int:
+        """Points of an answer that counts; notes that the question has been right and what the day has brought."""
+        days = person.days
+        forgotten = answer.day not in days and len(days) == _DAYS_KEPT and answer.day < min(days)
+        right_before = answer.item in person.once_right
+        points = 0 if forgotten else practice_points(answer.correct, right_before, days.get(answer.day, 0))
+        if answer.correct:
+            person.once_right.add(answer.item)
+        if points:
+            days[answer.day] = days.get(answer.day, 0) + points
+            while len(days) > _DAYS_KEPT:
+                del days[min(days)]
+        return points
+
+    def _recorded(
+        self, answer: PracticeAnswer, person: _Person, held: _Held, *, first: bool, stale: bool = False
+    ) -> Recorded:
+        caller = answer.caller
+        month = self._boards.get((caller.tenant, caller.channel, PERIODS["month"].label(answer.day)), {})
+        seen = person.in_round(answer.quiz, answer.items)
+        mine = month.get(caller.user, 0)
+        return Recorded(
+            first=first,
+            option=held.option,
+            correct=held.correct,
+            points=held.points,
+            total=points_of(mine),
+            rank=_rank(month, mine),
+            answered=tuple(seen),
+            right=tuple(item for item, answer_held in seen.items() if answer_held.correct),
+            stale=stale,
+            practice_today=person.days.get(answer.day, 0),
+        )
+
+    def _standing(self, tenant: str, scores: dict[str, int], user: str) -> Standing:
+        name = self._names.get((tenant, user)) or user
+        return Standing(user, name, points_of(scores[user]), _rank(scores, scores[user]))
+
+
+def _rank(scores: dict[str, int], score: int) -> int:
+    """Shared rank: one more than the people with a higher score."""
+    return 1 + sum(other > score for other in scores.values())

@@ -1,0 +1,109 @@
+"""Proving the bank: each snippet runs twice, and what fails, prints nothing or wavers is told precisely."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.app.proving import Claim, Prover, Ran, snippets
+from bot.bank.load import load
+from bot.core.bank import Bank
+from bot.core.ids import ItemId
+from bot.core.kinds.interview import Interview
+from bot.core.questions import Sample
+from bot.core.runs import Finished, Outcome, Refusal, RefusalReason, RunEvent, RunId, RunResult
+from tests.app.building import BANK
+from tests.app.fakes import FakeQueue
+from tests.bank.building import bank as write_bank
+from tests.bank.building import question
+
+
+class ScriptedQueue(FakeQueue):
+    """Answers the runs with these results, one after the other."""
+
+    def __init__(self, results: Sequence[RunResult]) -> None:
+        super().__init__()
+        self.results = list(results)
+
+    async def follow(self, run: RunId) -> AsyncIterator[RunEvent]:
+        yield Finished(self.results.pop(0))
+
+
+def ok(output: str = "same storage\n") -> RunResult:
+    return RunResult(Outcome.OK, output, exit_status=0, torch_version="2.13.0")
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Bank:
+    return load(write_bank(tmp_path, question()))
+
+
+async def prove(bank: Bank, queue: FakeQueue) -> list[Ran]:
+    return [ran async for ran in Prover(queue, 2).prove(bank)]
+
+
+async def test_a_proof_that_holds_twice_is_proved_with_its_output_and_torch(one: Bank) -> None:
+    (ran,) = await prove(one, ScriptedQueue([ok(), ok()]))
+
+    assert (ran.problem, ran.output, ran.torch_version) == ("", "same storage\n", "2.13.0")
+
+
+async def test_the_second_run_starts_from_another_seed(one: Bank) -> None:
+    queue = ScriptedQueue([ok(), ok()])
+
+    await prove(one, queue)
+
+    first, second = (order.source for order in queue.orders.values())
+    assert second == "torch.manual_seed(7)\n" + first
+
+
+@pytest.mark.parametrize(
+    ("results", "problem"),
+    [
+        ([ok(" \n")], "prints nothing; end it with one line of evidence"),
+        (
+            [RunResult(Outcome.ERROR, error="Traceback\nAssertionError", exit_status=1, error_line=2)],
+            "It stopped with an error in line 2. AssertionError",
+        ),
+        ([RunResult(Outcome.TIMED_OUT)], "Stopped after 10 s, the time limit. Output up to then is kept."),
+        (
+            [ok(), RunResult(Outcome.ERROR, error="AssertionError", exit_status=1)],
+            "with another seed: It stopped with an error. AssertionError",
+        ),
+    ],
+)
+async def test_what_does_not_hold_is_named(one: Bank, results: list[RunResult], problem: str) -> None:
+    assert [ran.problem for ran in await prove(one, ScriptedQueue(results))] == [problem]
+
+
+async def test_without_a_worker_every_proof_says_so(one: Bank) -> None:
+    (ran,) = await prove(one, FakeQueue(refusal=Refusal(RefusalReason.NO_WORKER)))
+
+    assert ran.problem == "It was not started. no worker"
+
+
+def sample_bank(one: Bank) -> Bank:
+    interview = next(item for item in BANK.items.values() if isinstance(item, Interview))
+    alone = replace(interview, proof=None, code=Sample("print(x)", "look", preamble="x = 1"))
+    return replace(one, items={interview.id: alone})
+
+
+async def test_a_sample_runs_after_its_preamble_as_shown(one: Bank) -> None:
+    (snippet,) = snippets(sample_bank(one).items.values())
+
+    assert (snippet.claim, snippet.source) == (Claim.SAMPLE, "x = 1\nprint(x)\n")
+    assert snippet.key.endswith("#code")
+
+
+async def test_a_sample_that_prints_something_else_each_time_is_refused(one: Bank) -> None:
+    (ran,) = await prove(sample_bank(one), ScriptedQueue([ok("1\n"), ok("2\n")]))
+
+    assert ran.problem.startswith("prints something else each time")
+
+
+async def test_only_the_chosen_items_run(one: Bank) -> None:
+    assert [ran async for ran in Prover(FakeQueue(), 2).prove(one, only=[])] == []
+    assert len([ran async for ran in Prover(FakeQueue(), 2).prove(one, only=[ItemId("quiz-01-q01")])]) == 1
