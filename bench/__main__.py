@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from bench import answer_path, clone, queue, run
 
-MEASURES: Mapping[str, Callable[[], Awaitable[dict[str, float]]]] = {
+MEASURES: Mapping[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
     "answer_path": answer_path.measure,
     "queue": queue.measure,
     "run": run.measure,
@@ -35,7 +36,7 @@ def main(names: tuple[str, ...], path: Path | None) -> None:
     figures: dict[str, float] = {}
     for name in names or MEASURES:
         print(f"== {name}", flush=True)
-        measured = asyncio.run(MEASURES[name]())  # type: ignore[arg-type]  # every measure is a coroutine function
+        measured = asyncio.run(MEASURES[name]())
         for key, value in measured.items():
             print(f"  {key:34} {value:>14,.3f}   {TARGETS.get(key, '')}", flush=True)
         figures |= measured

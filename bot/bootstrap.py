@@ -15,7 +15,7 @@ from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
 from bot.app.quiz import Quizzes
 from bot.app.runs import Runs
-from bot.bank.load import FOLDER, load
+from bot.app.study import Study
 from bot.config import Settings
 from bot.core.actions import Codec
 from bot.core.bank import Bank
@@ -72,13 +72,14 @@ async def open_store(settings: Settings, progress: Callable[[str], None]) -> Asy
         )
 
 
-def build_desk(
-    settings: Settings, store: Store, log: Log, queue: RunQueue | None = None, bank: Bank | None = None
-) -> Desk:
-    """The front desk over a store. `queue` stands in for the store's own, such as one that waits for its worker."""
-    bank = bank or load(settings.content or FOLDER)
-    queue = queue or store.queue
+def build_desk(settings: Settings, store: Store, log: Log, queue: RunQueue, bank: Bank) -> Desk:
+    """The front desk over a store. `queue` is the store's own, or one that waits for its worker."""
     clock, zone = SystemClock(), settings.zone_info()
     runs = Runs(bank, queue)
-    commands = Commands(Quizzes(bank, store.scores, clock, zone), Leaderboards(store.scores, clock, zone), runs)
+    commands = Commands(
+        Quizzes(bank, store.scores, clock, zone),
+        Study(bank, clock, zone),
+        Leaderboards(store.scores, clock, zone),
+        runs,
+    )
     return Desk(commands, Deliveries(queue, runs, log), Codec(store.signing_key), clock, log)

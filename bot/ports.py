@@ -101,3 +101,19 @@ class Log(Protocol):
     def exception(self, event: str, **fields: object) -> object:
         """Something broke; called where the exception is handled."""
         ...
+
+
+class Once(Protocol):
+    """Remembers which deliveries were handled, over all replicas. Raises Unavailable when the store does not answer."""
+
+    async def first(self, key: str, seconds: float) -> bool:
+        """True for the first call with this key within `seconds`, False for every later one."""
+        ...
+
+
+class Rate(Protocol):
+    """A rate that all replicas share. Raises Unavailable when the store does not answer."""
+
+    async def take(self, bucket: str, per_second: float, burst: int) -> float:
+        """Reserve one action of the bucket; returns the seconds to wait before doing it, 0 for at once."""
+        ...

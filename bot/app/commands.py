@@ -10,19 +10,23 @@ from typing import Any
 from bot.app.leaderboard import SCOPES, Leaderboards
 from bot.app.quiz import Quizzes
 from bot.app.runs import Runs
+from bot.app.study import SHELVES, Shelf, Study
 from bot.core.actions import (
     Action,
     Answer,
     AskQuiz,
     CancelRun,
     DeleteRun,
+    NextItem,
     NextQuestion,
     OpenRun,
     RestartQuiz,
     RunAgain,
     RunProof,
+    RunSample,
     ShareResult,
     ShowBoard,
+    ShowSide,
     SubmitRun,
     WhyNot,
 )
@@ -56,6 +60,8 @@ class Command:
     arguments: tuple[Argument, ...] = ()
 
 
+_WHAT = Argument("what", "A number, a topic or a word; empty for the list")
+
 COMMANDS: Mapping[str, Command] = {
     command.name: command
     for command in (
@@ -69,6 +75,10 @@ COMMANDS: Mapping[str, Command] = {
                 Argument("scope", "Where the points were earned", tuple(SCOPES)),
             ),
         ),
+        Command("flashcards", "Drill flashcards", "/flashcards autograd", (_WHAT,)),
+        Command("interview", "Read interview questions and answers", "/interview 12", (_WHAT,)),
+        Command("concepts", "Explain a concept in your own words, then compare", "/concepts tensors", (_WHAT,)),
+        Command("reference", "Look up formulas and code patterns", "/reference cross-entropy", (_WHAT,)),
         Command(
             "run", "Run PyTorch code in the sandbox", "/run torch.arange(3).sum()", (Argument("code", "The code"),)
         ),
@@ -82,9 +92,10 @@ Handler = Callable[[Caller, str], AsyncIterator[Reply]]
 class Commands:
     """Finds the use case for what was typed or pressed."""
 
-    def __init__(self, quizzes: Quizzes, leaderboards: Leaderboards, runs: Runs) -> None:
+    def __init__(self, quizzes: Quizzes, study: Study, leaderboards: Leaderboards, runs: Runs) -> None:
         self._handlers: Mapping[str, Handler] = {
             "quiz": _single(quizzes.open),
+            **{name: _shelf(study, shelf) for name, shelf in SHELVES.items()},
             "leaderboard": _single(leaderboards.open),
             "run": runs.run,
             "help": _single(_help),
@@ -98,6 +109,9 @@ class Commands:
             ShareResult: _single(quizzes.share),
             ShowBoard: _single(leaderboards.act),
             RunProof: runs.prove,
+            RunSample: runs.sample,
+            ShowSide: _single(study.side),
+            NextItem: _single(study.next),
             RunAgain: runs.again,
             OpenRun: _single(runs.open),
             CancelRun: _single(runs.cancel),
@@ -121,6 +135,10 @@ class Commands:
         if isinstance(action, SubmitRun):
             return self._submit(caller, action, values)
         return self._actions[type(action)](caller, action)
+
+
+def _shelf(study: Study, shelf: Shelf) -> Handler:
+    return _single(lambda caller, what: study.open(caller, shelf, what))
 
 
 def _single(answer: Callable[[Caller, Any], Awaitable[Reply]]) -> Callable[[Caller, Any], AsyncIterator[Reply]]:

@@ -8,10 +8,11 @@ from hashlib import sha256
 
 from bot.app.cards import notice
 from bot.app.deliveries import Address
-from bot.core.actions import CancelRun, DeleteRun, OpenRun, RunAgain, RunProof, SubmitRun
+from bot.core.actions import CancelRun, DeleteRun, OpenRun, RunAgain, RunProof, RunSample, SubmitRun
 from bot.core.bank import Bank
 from bot.core.errors import BadInput, StaleButton
 from bot.core.ids import Caller
+from bot.core.questions import Sample
 from bot.core.runs import (
     MAX_SOURCE_BYTES,
     Accepted,
@@ -72,6 +73,15 @@ class Runs:
         if item is None or item.proof is None:
             raise StaleButton("That item has no proof any more.")
         async for reply in self._run(caller, item.proof.code.rstrip(), title=f"Proof of {item.id}", private=True):
+            yield reply
+
+    async def sample(self, caller: Caller, action: RunSample) -> AsyncIterator[Reply]:
+        """Run the code sample of an item, for the caller alone; its hidden preamble runs first."""
+        item = self._bank.items.get(action.item)
+        sample: Sample | None = getattr(item, "code", None)
+        if sample is None:
+            raise StaleButton("That item has no code any more.")
+        async for reply in self._run(caller, runnable(sample), title=f"Code of {action.item}", private=True):
             yield reply
 
     async def open(self, _: Caller, action: OpenRun) -> Form:
@@ -151,6 +161,12 @@ class Runs:
         finally:
             closed.set()
             self._following.pop(run, None)
+
+
+def runnable(sample: Sample) -> str:
+    """The code of a sample with its preamble."""
+    preamble = sample.preamble.rstrip()
+    return (preamble + "\n\n" if preamble else "") + sample.source.rstrip()
 
 
 def form(source: str) -> Form:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 import structlog
 
 from bot.adapters.terminal import HELP, Terminal
+from bot.bank.load import FOLDER, load
 from bot.bootstrap import build_desk, open_store
 from bot.cli.worker_process import queue_with_worker
 from bot.config import Settings
@@ -42,12 +43,13 @@ class StandardConsole:
 async def run_chat(settings: Settings, name: str, say: Callable[[str], None]) -> None:
     """Chat until the input ends."""
     console = StandardConsole()
+    bank = load(settings.content or FOLDER)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings, _silent))
         queue = await stack.enter_async_context(queue_with_worker(store, say if console.styled else _silent))
         if console.styled:
             console.write(HELP)
-        await Terminal(build_desk(settings, store, structlog.get_logger(), queue=queue), console, name).chat()
+        await Terminal(build_desk(settings, store, structlog.get_logger(), queue, bank), console, name).chat()
 
 
 def _silent(line: str) -> None:

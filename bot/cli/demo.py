@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 import structlog
 
 from bot.adapters.web.client import serve
+from bot.bank.load import FOLDER, load
 from bot.bootstrap import build_desk, open_store
 from bot.cli.worker_process import queue_with_worker
 from bot.config import Settings
@@ -22,13 +23,14 @@ async def run_demo(settings: Settings, say: Callable[[str], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     log = structlog.get_logger()
+    bank = load(settings.content or FOLDER)  # a wrong bank is told before anything starts
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings, lambda line: say(f"store   {line}")))
         for warning in store.warnings:
             say(f"store   note: {warning}")
         say("worker  warming up torch for /run; the quiz works meanwhile")
         queue = await stack.enter_async_context(queue_with_worker(store, say))
-        desk = build_desk(settings, store, log, queue=queue)
+        desk = build_desk(settings, store, log, queue, bank)
         await serve(desk, host=settings.host, port=settings.port, ready=_announce(say), stop=stop, log=log)
         say("stopping; your scores are kept")
 

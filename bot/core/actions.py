@@ -73,6 +73,28 @@ class RunProof:
 
 
 @dataclass(frozen=True, slots=True)
+class RunSample:
+    """Run the code sample of an item as it is shown."""
+
+    item: ItemId
+
+
+@dataclass(frozen=True, slots=True)
+class ShowSide:
+    """Show one side of a card, an interview question, a concept, a formula or a pattern; 0 is what is asked."""
+
+    item: ItemId
+    side: int
+
+
+@dataclass(frozen=True, slots=True)
+class NextItem:
+    """Go on to the item after this one, in the same section."""
+
+    item: ItemId
+
+
+@dataclass(frozen=True, slots=True)
 class ShareResult:
     """Post one line with the score of a finished quiz, without answers."""
 
@@ -127,6 +149,9 @@ Action = (
     | NextQuestion
     | WhyNot
     | RunProof
+    | RunSample
+    | ShowSide
+    | NextItem
     | ShareResult
     | ShowBoard
     | OpenRun
@@ -143,6 +168,9 @@ VERBS: Mapping[str, Callable[..., Action]] = {
     "n": NextQuestion,
     "w": WhyNot,
     "p": RunProof,
+    "c": RunSample,
+    "i": ShowSide,
+    "ni": NextItem,
     "sh": ShareResult,
     "b": ShowBoard,
     "ro": OpenRun,
@@ -163,7 +191,11 @@ def _answer(item: str, option: str, round_: str) -> Answer:
     return Answer(ItemId(item), OptionId(option), int(round_))
 
 
-_ARGUMENTS: Mapping[str, Callable[..., Action]] = {"a": _answer}
+def _show_side(item: str, side: str) -> ShowSide:
+    return ShowSide(ItemId(item), int(side))
+
+
+_ARGUMENTS: Mapping[str, Callable[..., Action]] = {"a": _answer, "i": _show_side}
 """Verbs whose arguments are not all text."""
 
 

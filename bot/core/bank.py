@@ -76,6 +76,18 @@ class Bank:
                     return quiz, index
         return None
 
+    def sections_of(self, *kinds: str) -> tuple[Section, ...]:
+        """The sections of these kinds, in order."""
+        return tuple(section for section in self.sections if section.kind in kinds)
+
+    def section_of(self, id: ItemId) -> tuple[Section, int] | None:
+        """The section that holds an item and the item's place in it, counted from 0."""
+        for section in self.sections:
+            for index, item in enumerate(section.items):
+                if item.id == id:
+                    return section, index
+        return None
+
     def course_of(self, quiz: int) -> Course | None:
         """The course a quiz belongs to."""
         return next((course for course in self.courses if quiz in course.quizzes), None)

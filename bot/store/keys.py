@@ -6,6 +6,7 @@ one script may touch them all. Only the tenant stands before the first closing b
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 PREFIX = "q1"
@@ -66,3 +67,13 @@ def board(tenant: str, scope: str, label: str) -> str:
 def probe(token: str) -> str:
     """String that the start-up check writes and reads; `PROBE_LIFETIME_MS`."""
     return f"{PREFIX}:probe:{part(token)}"
+
+
+def once(key: str) -> str:
+    """String: a delivery that was handled, by a digest of its name. Lives as long as its platform may repeat it."""
+    return f"{PREFIX}:once:{hashlib.blake2b(key.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
+
+
+def rate(bucket: str) -> str:
+    """String: when a shared rate allows its next action. Lives a second longer than it matters."""
+    return f"{PREFIX}:rate:{{{part(bucket)}}}"

@@ -13,6 +13,7 @@ from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
 from bot.app.quiz import Quizzes
 from bot.app.runs import Runs
+from bot.app.study import Study
 from bot.bank.load import examine
 from bot.core.actions import Action, Codec
 from bot.core.bank import Bank
@@ -41,7 +42,10 @@ class House:
         self.runs = Runs(self.bank, self.queue)
         self.deliveries = Deliveries(self.queue, self.runs, self.log)
         commands = Commands(
-            Quizzes(self.bank, self.scores, self.clock, zone), Leaderboards(self.scores, self.clock, zone), self.runs
+            Quizzes(self.bank, self.scores, self.clock, zone),
+            Study(self.bank, self.clock, zone),
+            Leaderboards(self.scores, self.clock, zone),
+            self.runs,
         )
         self.desk = Desk(commands, self.deliveries, Codec(b"0123456789abcdef"), self.clock, self.log)
 
@@ -89,8 +93,8 @@ class Person:
 def action(reply: Reply, label: str) -> Action:
     """The action behind a button or menu entry."""
     assert isinstance(reply, View)
-    entries = reply.menu.entries if reply.menu else ()
-    pressable = {each.label: each.action for each in (*reply.buttons, *entries)}
+    pressable: dict[str, Action] = {button.label: button.action for button in reply.buttons}
+    pressable |= {entry.label: entry.action for entry in (reply.menu.entries if reply.menu else ())}
     return pressable[label]
 
 

@@ -19,13 +19,16 @@ from bot.core.actions import (
     CancelRun,
     Codec,
     DeleteRun,
+    NextItem,
     NextQuestion,
     OpenRun,
     RestartQuiz,
     RunAgain,
     RunProof,
+    RunSample,
     ShareResult,
     ShowBoard,
+    ShowSide,
     SubmitRun,
     WhyNot,
 )
@@ -50,6 +53,9 @@ actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(NextQuestion, item_ids),
     st.builds(WhyNot, item_ids),
     st.builds(RunProof, item_ids),
+    st.builds(RunSample, item_ids),
+    st.builds(ShowSide, item_ids, st.integers(0, 30)),
+    st.builds(NextItem, item_ids),
     st.builds(ShareResult, quizzes),
     st.builds(ShowBoard, st.sampled_from(["day", "month"]), st.sampled_from(["channel", "workspace"])),
     st.builds(OpenRun, runs),
@@ -69,7 +75,7 @@ def test_every_action_survives_the_wire(action: Action, owned: bool) -> None:
 
 
 def test_every_verb_has_an_action_in_these_tests() -> None:
-    assert len(VERBS) == 13
+    assert len(VERBS) == 16
 
 
 @given(actions, st.data())

@@ -58,11 +58,7 @@ class Interview(Item):
             Side("Outline", (outline,)),
             Side("Full answer", (*self.answer.parts, *table, *self.notes())),
             Side("Code", (Code(self.code.source), Text(line(self.code.about)))),
-            *(
-                Side(f"Follow-up {number}{'' if step == 0 else ' answer'}", side.blocks)
-                for number, follow_up in enumerate(self.follow_ups, 1)
-                for step, side in enumerate(follow_up.sides())
-            ),
+            *(side for number, follow_up in enumerate(self.follow_ups, 1) for side in _numbered(follow_up, number)),
         )
 
     def problems(self) -> Iterator[str]:
@@ -79,3 +75,8 @@ class Interview(Item):
             yield "a row of the table has another number of cells than there are columns"
         for follow_up in self.follow_ups:
             yield from (f"{follow_up.id}: {problem}" for problem in follow_up.problems())
+
+
+def _numbered(follow_up: FollowUp, number: int) -> tuple[Side, Side]:
+    question, answer = follow_up.sides()
+    return Side(f"Follow-up {number}", question.blocks), Side(f"Answer {number}", (*question.blocks, *answer.blocks))

@@ -1,0 +1,178 @@
+"""The run queue against bare streams, in one run on one server: a round trip, and runs a second of a full queue.
+
+The bare chain is XADD, XREADGROUP, XADD, XREAD with the same clients: what any queue on streams must at least cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from bot.core.runs import Accepted, Capability, Finished, Outcome, RunId, RunOrder, RunResult
+from bot.store.connect import blocking_client, command_client
+from bot.store.run_keys import QueueSettings, RunKeys
+from bot.store.run_queue import RedisRunQueue
+from bot.store.run_worker_end import Offer, WorkerEnd
+from bot.store.server import embedded_server
+
+TRIPS = 300
+BLOCKS = 5
+"""The two sides take turns in blocks, so that a slow moment of the machine hits both."""
+DRAINED = 1000
+BATCH = 50
+RESULT = RunResult(Outcome.OK, output="tensor([1., 1.])\n", exit_status=0)
+SETTINGS = QueueSettings(waiting_total=10**6, waiting_team=10**6, waiting_user=10**6, team_running=10**6)
+
+
+class Bare:
+    """Two streams and a group: no bound, no lease, no fence, no cancelling."""
+
+    def __init__(self, command: Any, blocking: Any) -> None:
+        self.command = command
+        self.blocking = blocking
+        self.last = "0-0"
+
+    async def serve(self, runs: int) -> None:
+        """Answer so many runs."""
+        while runs > 0:
+            reply = await self.blocking.xreadgroup("w", "me", {"bare:in": ">"}, count=BATCH, block=2000)
+            for _, rows in reply:
+                await asyncio.gather(*(self._answer(entry) for entry, _ in rows))
+                runs -= len(rows)
+
+    async def _answer(self, entry: bytes) -> None:
+        await self.command.xadd("bare:out", {"r": b"done"})
+        await self.command.xack("bare:in", "w", entry)
+
+    async def submit(self) -> None:
+        """Hand in one run."""
+        await self.command.xadd("bare:in", {"s": b"print(torch.ones(2))"})
+
+    async def trip(self) -> None:
+        """Hand in one run and wait for its answer."""
+        await self.submit()
+        reply = await self.blocking.xread({"bare:out": self.last}, block=2000)
+        self.last = reply[0][1][-1][0]
+
+
+class Ours:
+    """The same with everything the run queue does."""
+
+    def __init__(self, queue: RedisRunQueue, end: WorkerEnd) -> None:
+        self.queue = queue
+        self.end = end
+        self.number = 0
+
+    async def _answer(self, delivery: Any) -> None:
+        taken = await self.end.take(delivery)
+        assert taken is not None
+        assert await self.end.finish(taken, RESULT)
+
+    async def serve(self, runs: int) -> None:
+        """Take, fence and finish so many runs."""
+        while runs > 0:
+            deliveries = await self.end.read(BATCH)
+            await asyncio.gather(*(self._answer(delivery) for delivery in deliveries))
+            runs -= len(deliveries)
+
+    async def submit(self) -> RunId:
+        """Hand in one run."""
+        self.number += 1
+        run = RunId(f"bench-{self.number}")
+        accepted = await self.queue.submit(RunOrder(run, "team", "user", "print(torch.ones(2))"))
+        assert isinstance(accepted, Accepted)
+        return run
+
+    async def trip(self) -> None:
+        """Hand in one run and follow it to its end."""
+        events = [event async for event in self.queue.follow(await self.submit())]
+        assert isinstance(events[-1], Finished)
+
+
+async def _times(
+    trip: Callable[[], Awaitable[None]], serve: Callable[[int], Coroutine[Any, Any, None]], trips: int
+) -> list[float]:
+    serving = asyncio.create_task(serve(trips))
+    times = []
+    for _ in range(trips):
+        began = time.perf_counter()
+        await trip()
+        times.append(time.perf_counter() - began)
+    await serving
+    return times
+
+
+async def _drain(
+    fill: Callable[[], Awaitable[object]], serve: Callable[[int], Coroutine[Any, Any, None]], runs: int
+) -> float:
+    """Runs a second of a worker in front of a full queue."""
+    for _ in range(0, runs, BATCH):
+        await asyncio.gather(*(fill() for _ in range(BATCH)))
+    began = time.perf_counter()
+    await serve(runs)
+    return runs / (time.perf_counter() - began)
+
+
+@asynccontextmanager
+async def _both(url: str) -> AsyncIterator[tuple[Bare, Ours]]:
+    command, blocking = command_client(url), blocking_client(url)
+    keys = RunKeys(Capability.CPU)
+    end = WorkerEnd(command, blocking, keys, SETTINGS, id="bench", name="bench", device="cpu")
+    async with RedisRunQueue(command, blocking, SETTINGS) as queue:
+        await end.join()
+        await end.register(Offer(1))
+        bare: Any = command
+        await bare.xgroup_create("bare:in", "w", id="0", mkstream=True)
+        try:
+            yield Bare(command, blocking), Ours(queue, end)
+        finally:
+            await command.aclose()
+            await blocking.aclose()
+
+
+async def measure() -> dict[str, float]:
+    """Round trip (p50 and p95, and their ratio to the bare chain) and drain (runs a second and its ratio)."""
+    bare_times: list[float] = []
+    our_times: list[float] = []
+    bare_drains, our_drains = [], []
+    with tempfile.TemporaryDirectory() as state:
+        async with embedded_server(Path(state)) as url, _both(url) as (bare, ours):
+            await _times(bare.trip, bare.serve, 20)
+            await _times(ours.trip, ours.serve, 20)
+            for _ in range(BLOCKS):
+                bare_times += await _times(bare.trip, bare.serve, TRIPS // BLOCKS)
+                await ours.end.register(Offer(1))
+                our_times += await _times(ours.trip, ours.serve, TRIPS // BLOCKS)
+            for _ in range(BLOCKS):
+                bare_drains.append(await _drain(bare.submit, bare.serve, DRAINED // BLOCKS))
+                await ours.end.register(Offer(1))
+                our_drains.append(await _drain(ours.submit, ours.serve, DRAINED // BLOCKS))
+    return _summary(bare_times, our_times, bare_drains, our_drains)
+
+
+def _summary(
+    bare_times: list[float], our_times: list[float], bare_drains: list[float], our_drains: list[float]
+) -> dict[str, float]:
+    bare, ours = statistics.median(bare_times), statistics.median(our_times)
+    p95 = statistics.quantiles(our_times, n=20)[-1]
+    bare_drain, our_drain = statistics.median(bare_drains), statistics.median(our_drains)
+    return {
+        "queue_bare_round_trip_p50_ms": bare * 1000,
+        "queue_round_trip_p50_ms": ours * 1000,
+        "queue_round_trip_p50_ratio": ours / bare,
+        "queue_round_trip_p95_to_p50": p95 / ours,
+        "queue_bare_drain_per_second": bare_drain,
+        "queue_drain_per_second": our_drain,
+        "queue_drain_ratio": our_drain / bare_drain,
+    }
+
+
+if __name__ == "__main__":
+    for name, value in asyncio.run(measure()).items():
+        print(f"{name:32} {value:10.3f}")
