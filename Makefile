@@ -26,7 +26,7 @@ $(VENV)/.run: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "==> installing the tools for development"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[run,dev,discord,slack]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[run,dev,discord,slack,anki]'
 	@touch $@
 
 demo: setup ## Play on a local web page: no token, no account (PORT=8000, TORCHQUIZ_HOME=…)

@@ -90,30 +90,95 @@ def content() -> None:
     """Work on the question bank."""
 
 
+_FOLDER = click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The bank; default: TORCHQUIZ_CONTENT, else the one that comes along.",
+)
+
+
 @content.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), required=False)
+@_FOLDER
 @click.option("--no-proofs", is_flag=True, help="Only read and lint; run nothing.")
+@click.option("--changed", is_flag=True, help="Run only what differs from proved.json.")
 @click.option("--record", is_flag=True, help="Write what ran to proved.json when nothing is wrong.")
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object.")
-def check(folder: Path | None, no_proofs: bool, record: bool, as_object: bool) -> None:
-    """Read the bank, lint it, and run every proof in the sandbox.
+def check(folder: Path | None, no_proofs: bool, changed: bool, record: bool, as_object: bool) -> None:
+    """Read the bank, lint it, and run every proof and sample in the sandbox.
 
     Exits with 1 and a list of findings when anything is wrong.
     """
-    from bot.bank.load import FOLDER
-    from bot.cli.content import check_bank
+    from bot.cli.content import Check, check_bank
 
-    sys.exit(
-        _run(
-            check_bank(
-                settings(),
-                folder or settings().content or FOLDER,
-                proofs=not no_proofs,
-                record=record,
-                as_object=as_object,
-            )
-        )
-    )
+    wanted = Check(proofs=not no_proofs, changed=changed, record=record, as_object=as_object)
+    sys.exit(_run(check_bank(settings(), _bank_folder(folder), wanted)))
+
+
+@content.command()
+@click.argument("kind")
+def new(kind: str) -> None:
+    """Print an example of KIND to start from."""
+    from bot.bank.authoring import example
+    from bot.bank.load import FOLDER
+    from bot.core.kinds import KINDS
+
+    if kind not in KINDS:
+        raise click.ClickException(f"There is no kind {kind!r}; the kinds are {', '.join(KINDS)}.")
+    click.echo(example(kind, FOLDER), nl=False)
+
+
+@content.command()
+def schema() -> None:
+    """Print a JSON Schema of bank files, for editors."""
+    import json
+
+    from bot.bank.authoring import schema as described
+
+    click.echo(json.dumps(described(), indent=1, ensure_ascii=False))
+
+
+@content.command()
+@_FOLDER
+@click.option("--as", "surface", default="text", show_default=True, help="text, web, discord or slack.")
+@click.argument("item")
+def preview(folder: Path | None, surface: str, item: str) -> None:
+    """Show ITEM side by side as a surface will show it."""
+    from bot.cli.preview import preview_item
+
+    click.echo(preview_item(_bank_folder(folder), item, surface))
+
+
+@content.command()
+@_FOLDER
+@click.option(
+    "--to", "path", type=click.Path(dir_okay=False, path_type=Path), required=True, help="NAME.apkg or NAME.csv"
+)
+@click.argument("words", nargs=-1)
+def export(folder: Path | None, path: Path, words: tuple[str, ...]) -> None:
+    """Export what all WORDS name (a kind, a topic, the beginning of an id) to Anki or CSV."""
+    from bot.cli.exchange import export_items
+
+    click.echo(export_items(_bank_folder(folder), path, words))
+
+
+@content.command("import")
+@click.option("--quiz", type=int, required=True, help="The number of the new quiz.")
+@click.option("--title", required=True, help="Its title.")
+@click.option(
+    "--to", "target", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The new YAML file."
+)
+@click.argument("source", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_(quiz: int, title: str, target: Path, source: Path) -> None:
+    """Turn multiple-choice questions from a CSV file into a quiz file, checked like every other."""
+    from bot.cli.exchange import import_questions
+
+    click.echo(import_questions(source, target, quiz, title))
+
+
+def _bank_folder(folder: Path | None) -> Path:
+    from bot.bank.load import FOLDER
+
+    return folder or settings().content or FOLDER
 
 
 def _echo(text: str) -> None:

@@ -10,7 +10,6 @@ from enum import StrEnum
 from hashlib import sha256
 
 from bot.app.runs import outcome_words
-from bot.core.bank import Bank
 from bot.core.ids import ItemId
 from bot.core.kinds.interview import Interview
 from bot.core.kinds.pattern import Pattern
@@ -77,10 +76,9 @@ class Prover:
         self._queue = queue
         self._width = width
 
-    async def prove(self, bank: Bank, only: Iterable[ItemId] | None = None) -> AsyncIterator[Ran]:
-        """Run everything of these items (of the whole bank by default); each as it is done, in no order."""
-        chosen = bank.items.values() if only is None else (bank.items[id] for id in only)
-        waiting = iter(list(snippets(chosen)))
+    async def prove(self, wanted: Iterable[Snippet]) -> AsyncIterator[Ran]:
+        """Run each snippet twice; results come as they are done, in no order."""
+        waiting = iter(list(wanted))
         running: set[asyncio.Task[Ran]] = set()
         try:
             while True:

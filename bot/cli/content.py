@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -21,23 +23,39 @@ from bot.config import Settings
 from bot.core.bank import Bank
 
 
-async def check_bank(settings: Settings, folder: Path, *, proofs: bool, record: bool, as_object: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What to check and how to tell."""
+
+    proofs: bool = True
+    changed: bool = False
+    record: bool = False
+    as_object: bool = False
+
+
+async def check_bank(settings: Settings, folder: Path, check: Check) -> int:
     """Check the bank in `folder` and print a summary; returns the exit status."""
     bank, findings = examine(folder)
-    findings += lint(bank) if not findings else []
-    ran = await _prove(settings, bank) if proofs else []
+    findings += lint(bank)
+    record = read_record(folder)
+    ran = [] if not check.proofs else await _prove(settings, bank, record if check.changed else {})
     findings += [_failed(bank, each) for each in ran if each.problem]
     if ran and not findings:
-        findings += _recorded(folder, ran, write=record)
-    if as_object:
+        findings += _recorded(folder, bank, ran, record, check)
+    if check.as_object:
         click.echo(json.dumps(_object(bank, findings, ran), ensure_ascii=False, indent=1))
     else:
         _summary(bank, findings, ran)
     return 1 if findings else 0
 
 
-async def _prove(settings: Settings, bank: Bank) -> list[Ran]:
-    total = len(list(snippets(bank.items.values())))
+async def _prove(settings: Settings, bank: Bank, held: Mapping[str, Proved]) -> list[Ran]:
+    wanted = [
+        each for each in snippets(bank.items.values()) if each.key not in held or held[each.key].code != each.digest
+    ]
+    total = len(wanted)
+    if not total:
+        return []
     ran: list[Ran] = []
     async with AsyncExitStack() as stack:
         # A store of its own: checking content never touches the scores of a running demo.
@@ -47,7 +65,7 @@ async def _prove(settings: Settings, bank: Bank) -> list[Ran]:
         queue = await stack.enter_async_context(queue_with_worker(store, lambda line: None))
         watched = sys.stderr.isatty()
         with click.progressbar(length=total, label="proofs", file=sys.stderr, hidden=not watched) as bar:
-            async for each in Prover(queue, settings.spares).prove(bank):
+            async for each in Prover(queue, settings.spares).prove(wanted):
                 ran.append(each)
                 bar.update(1)
                 if not watched and len(ran) % 100 == 0:
@@ -60,15 +78,20 @@ def _failed(bank: Bank, ran: Ran) -> Finding:
     return Finding(file, int(line), 1, ran.snippet.item, f"{ran.snippet.claim.value}: {ran.problem}")
 
 
-def _recorded(folder: Path, ran: list[Ran], *, write: bool) -> list[Finding]:
+def _recorded(folder: Path, bank: Bank, ran: list[Ran], record: dict[str, Proved], check: Check) -> list[Finding]:
     now = {each.snippet.key: Proved(each.snippet.digest, each.torch_version, each.output.rstrip()) for each in ran}
-    samples = [each.snippet.key for each in ran if each.snippet.claim is Claim.SAMPLE]
-    if write:
+    if check.changed:
+        known = {each.key for each in snippets(bank.items.values())}
+        now = {key: held for key, held in record.items() if key in known} | now
+    if check.record:
         write_record(folder, now)
         return []
-    stale = outdated(read_record(folder), now, samples)
+    samples = [each.snippet.key for each in ran if each.snippet.claim is Claim.SAMPLE]
     hint = "run `torchquiz content check --record`"
-    return [Finding("proved.json", 0, 0, key, "the record does not match what ran", hint) for key in stale]
+    return [
+        Finding("proved.json", 0, 0, key, "the record does not match what ran", hint)
+        for key in outdated(record, now, samples)
+    ]
 
 
 def _summary(bank: Bank, findings: list[Finding], ran: list[Ran]) -> None:

@@ -11,7 +11,6 @@ import pytest
 from bot.app.proving import Claim, Prover, Ran, snippets
 from bot.bank.load import load
 from bot.core.bank import Bank
-from bot.core.ids import ItemId
 from bot.core.kinds.interview import Interview
 from bot.core.questions import Sample
 from bot.core.runs import Finished, Outcome, Refusal, RefusalReason, RunEvent, RunId, RunResult
@@ -42,7 +41,7 @@ def one(tmp_path: Path) -> Bank:
 
 
 async def prove(bank: Bank, queue: FakeQueue) -> list[Ran]:
-    return [ran async for ran in Prover(queue, 2).prove(bank)]
+    return [ran async for ran in Prover(queue, 2).prove(snippets(bank.items.values()))]
 
 
 async def test_a_proof_that_holds_twice_is_proved_with_its_output_and_torch(one: Bank) -> None:
@@ -102,8 +101,3 @@ async def test_a_sample_that_prints_something_else_each_time_is_refused(one: Ban
     (ran,) = await prove(sample_bank(one), ScriptedQueue([ok("1\n"), ok("2\n")]))
 
     assert ran.problem.startswith("prints something else each time")
-
-
-async def test_only_the_chosen_items_run(one: Bank) -> None:
-    assert [ran async for ran in Prover(FakeQueue(), 2).prove(one, only=[])] == []
-    assert len([ran async for ran in Prover(FakeQueue(), 2).prove(one, only=[ItemId("quiz-01-q01")])]) == 1

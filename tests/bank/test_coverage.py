@@ -1,0 +1,58 @@
+"""The bank covers every item it was asked to cover, under the same id, in the promised numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from bot.bank.lint import counts, strictly_longest
+from bot.core.kinds.multiple_choice import MultipleChoice
+from tests.app.building import BANK
+
+REQUIRED = (Path(__file__).parent / "required_items.txt").read_text().split()
+
+
+def test_every_required_item_is_there() -> None:
+    assert sorted(set(REQUIRED) - BANK.items.keys()) == []
+
+
+def test_there_are_twelve_quizzes_of_ten_in_three_courses() -> None:
+    assert {number: len(quiz.questions) for number, quiz in BANK.quizzes.items()} == dict.fromkeys(range(1, 13), 10)
+    assert sorted(number for course in BANK.courses for number in course.quizzes) == list(range(1, 13))
+
+
+def test_a_question_stands_in_its_quiz_at_its_number() -> None:
+    for number, quiz in BANK.quizzes.items():
+        assert [question.id for question in quiz.questions] == [f"quiz-{number:02}-q{n:02}" for n in range(1, 11)]
+
+
+def test_the_other_kinds_have_their_numbers() -> None:
+    of = counts(BANK.items.values())
+
+    assert (of["flashcard"], of["interview"], of["follow_up"]) == (81, 38, 76)
+    assert (of["concept"], of["formula"], of["pattern"]) == (15, 6, 4)
+
+
+def test_at_least_305_items_have_a_proof() -> None:
+    assert sum(item.proof is not None for item in BANK.items.values()) >= 305
+
+
+def test_the_longest_option_and_the_written_letter_say_nothing_about_the_answer() -> None:
+    questions = [each for quiz in BANK.quizzes.values() for each in quiz.questions if isinstance(each, MultipleChoice)]
+    letters = Counter(str(each.right()) for each in questions)
+
+    assert sum(map(strictly_longest, questions)) <= 0.3 * len(questions)
+    assert all(0.2 * len(questions) <= letters[letter] <= 0.3 * len(questions) for letter in "abcd")
+
+
+def test_topics_build_only_on_earlier_ones() -> None:
+    seen: set[str] = set()
+    for topic in BANK.topics:
+        assert set(topic.builds_on) <= seen
+        seen.add(topic.id)
+
+
+def test_items_that_share_a_fact_are_few() -> None:
+    facts = Counter(item.fact or item.id for item in BANK.items.values())
+
+    assert len(facts) < 260

@@ -1,0 +1,126 @@
+"""The command line as people and scripts use it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.bank.building import bank, question, replaced
+from tests.e2e.processes import demo, nobody_left, torchquiz
+
+pytestmark = pytest.mark.timeout(300)
+
+
+async def test_a_script_plays_looks_at_the_board_and_runs_torch(tmp_path: Path) -> None:
+    script = "/quiz 11\nB\n/leaderboard\n/run print(torch.arange(3).sum())\n"
+
+    status, printed, _ = await torchquiz(tmp_path, "chat", "--name", "Ada", stdin=script)
+
+    assert status == 0
+    assert "Quiz 11 · Transformers · question 1 of 10" in printed
+    assert "Why: " in printed
+    assert "Ada" in printed.split("Leaderboard")[1]
+    assert "    tensor(3)" in printed
+    assert "\x1b" not in printed
+    assert await nobody_left(tmp_path) == []
+
+
+async def test_a_run_is_one_json_object(tmp_path: Path) -> None:
+    snippet = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nprint('hello')\n1 + 1"
+
+    status, printed, _ = await torchquiz(tmp_path, "run", "--json", "-", stdin=snippet)
+
+    result = json.loads(printed)
+    assert status == 0
+    assert result["outcome"] == "ok"
+    assert result["exit"] == 0
+    assert result["stdout"].splitlines() == ["hello", "2"]
+    assert result["device"] == "cpu"
+    assert result["seconds"] > 0
+    assert result["peak_memory_bytes"] > 0
+    assert [file["name"] for file in result["files"]] == ["figure-1.png"]
+
+
+async def test_a_failed_run_exits_with_one_and_keeps_what_it_printed(tmp_path: Path) -> None:
+    status, printed, errors = await torchquiz(tmp_path, "run", "-", stdin="print('before')\n1 / 0\n")
+
+    assert status == 1
+    assert printed == "before\n"
+    assert "ZeroDivisionError" in errors
+    assert "line 2" in errors
+
+
+@pytest.mark.parametrize(
+    ("stdin", "message"), [("", "The snippet is empty."), ("x" * 70_000, "The snippet is larger than 64 KiB")]
+)
+async def test_a_snippet_that_cannot_be_run_is_refused_before_anything_starts(
+    tmp_path: Path, stdin: str, message: str
+) -> None:
+    status, _, errors = await torchquiz(tmp_path, "run", "-", stdin=stdin)
+
+    assert status == 1
+    assert message in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_chat_and_the_demo_share_store_and_worker(tmp_path: Path) -> None:
+    async with demo(tmp_path):
+        await torchquiz(tmp_path, "chat", "--name", "Ada", stdin="/quiz 11\nA\n")
+        _, printed, _ = await torchquiz(tmp_path, "chat", "--name", "ada", stdin="/quiz 11\n")
+
+    assert "question 2 of 10" in printed
+
+
+async def test_a_good_bank_is_checked_with_its_proofs(tmp_path: Path) -> None:
+    folder = bank(tmp_path / "bank", question())
+
+    recorded, *_ = await torchquiz(tmp_path, "content", "check", "--record", "--folder", str(folder))
+    status, printed, _ = await torchquiz(tmp_path, "content", "check", "--folder", str(folder))
+
+    assert (recorded, status) == (0, 0)
+    assert "1 items with a proof that ran" in printed
+    assert json.loads((folder / "proved.json").read_text())["quiz-01-q01"]["output"] == "same storage"
+
+
+async def test_a_proof_that_does_not_hold_is_named_with_its_place(tmp_path: Path) -> None:
+    folder = bank(tmp_path / "bank", replaced("== x.data_ptr()", "!= x.data_ptr()"))
+
+    status, printed, _ = await torchquiz(tmp_path, "content", "check", "--folder", str(folder))
+
+    assert status == 1
+    assert "quizzes/01-basics.yaml:4:1: quiz-01-q01: proof: It stopped with an error in line 2." in printed
+
+
+async def test_a_wrong_file_is_named_and_nothing_is_started(tmp_path: Path) -> None:
+    folder = bank(tmp_path / "bank", replaced("difficulty: 1", "difficulty: 9"))
+
+    status, printed, _ = await torchquiz(tmp_path, "content", "check", "--no-proofs", "--folder", str(folder))
+
+    assert status == 1
+    assert "quizzes/01-basics.yaml:7:" in printed
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({"PORT": "eighty"}, "PORT: "),
+        ({"TORCHQUIZ_ZONE": "Mars/Olympus"}, "'Mars/Olympus' is not an IANA zone"),
+        ({"REDIS_URL": "unix:///nowhere/redis.sock"}, "/nowhere/redis.sock"),
+        ({"REDIS_URL": "banana"}, "REDIS_URL"),
+    ],
+)
+async def test_a_wrong_setting_is_one_clear_line(tmp_path: Path, extra: dict[str, str], message: str) -> None:
+    status, _, errors = await torchquiz(tmp_path, "chat", stdin="/help\n", extra=extra)
+
+    assert status == 1
+    assert message in errors
+    assert "Traceback" not in errors
+
+
+async def test_help_names_every_command() -> None:
+    status, printed, _ = await torchquiz(Path("/nonexistent"), "--help")
+
+    assert status == 0
+    assert all(name in printed for name in ("demo", "chat", "run", "worker", "content"))
