@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test format check test-pure test-e2e bench soak clean
+.PHONY: help setup setup-dev demo test format check test-pure test-e2e bench picture clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -53,6 +53,9 @@ test-e2e: setup-dev ## Real processes and a real browser
 
 bench: setup-dev ## Print the speed ratios (JSON=path also writes them)
 	@$(BIN)/python -m bench $(if $(JSON),--json $(JSON))
+
+picture: setup-dev ## Take the README's picture of the demo page
+	@$(BIN)/python -m scripts.demo_picture
 
 clean: ## Remove the virtual environment and caches
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

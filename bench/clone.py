@@ -1,4 +1,4 @@
-"""From a fresh clone to the first page and the first result, with whatever the package cache holds. Printed, not asserted."""
+"""From a fresh clone to the first page and the first result, with the package cache as it is. Printed, not asserted."""
 
 from __future__ import annotations
 

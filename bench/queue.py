@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -18,12 +19,14 @@ from bot.core.runs import Accepted, Capability, Finished, Outcome, RunId, RunOrd
 from bot.store.connect import blocking_client, command_client
 from bot.store.run_keys import QueueSettings, RunKeys
 from bot.store.run_queue import RedisRunQueue
-from bot.store.run_worker_end import Offer, WorkerEnd
+from bot.store.run_scripts import create_group
+from bot.store.run_worker_end import Offer, Taken, WorkerEnd
 from bot.store.server import embedded_server
 
 TRIPS = 300
 BLOCKS = 5
 """The two sides take turns in blocks, so that a slow moment of the machine hits both."""
+WARMING = 20
 DRAINED = 1000
 BATCH = 50
 RESULT = RunResult(Outcome.OK, output="tensor([1., 1.])\n", exit_status=0)
@@ -42,7 +45,7 @@ class Bare:
         """Answer so many runs."""
         while runs > 0:
             reply = await self.blocking.xreadgroup("w", "me", {"bare:in": ">"}, count=BATCH, block=2000)
-            for _, rows in reply:
+            for _, rows in reply or ():
                 await asyncio.gather(*(self._answer(entry) for entry, _ in rows))
                 runs -= len(rows)
 
@@ -57,7 +60,7 @@ class Bare:
     async def trip(self) -> None:
         """Hand in one run and wait for its answer."""
         await self.submit()
-        reply = await self.blocking.xread({"bare:out": self.last}, block=2000)
+        reply = await self.blocking.xread({"bare:out": self.last}, block=20_000)
         self.last = reply[0][1][-1][0]
 
 
@@ -69,17 +72,15 @@ class Ours:
         self.end = end
         self.number = 0
 
-    async def _answer(self, delivery: Any) -> None:
-        taken = await self.end.take(delivery)
-        assert taken is not None
+    async def _answer(self, taken: Taken) -> None:
         assert await self.end.finish(taken, RESULT)
 
     async def serve(self, runs: int) -> None:
         """Take, fence and finish so many runs."""
         while runs > 0:
-            deliveries = await self.end.read(BATCH)
-            await asyncio.gather(*(self._answer(delivery) for delivery in deliveries))
-            runs -= len(deliveries)
+            begun = await self.end.take(await self.end.read(BATCH))
+            await asyncio.gather(*(self._answer(taken) for taken in begun))
+            runs -= len(begun)
 
     async def submit(self) -> RunId:
         """Hand in one run."""
@@ -95,16 +96,12 @@ class Ours:
         assert isinstance(events[-1], Finished)
 
 
-async def _times(
-    trip: Callable[[], Awaitable[None]], serve: Callable[[int], Coroutine[Any, Any, None]], trips: int
-) -> list[float]:
-    serving = asyncio.create_task(serve(trips))
+async def _times(trip: Callable[[], Awaitable[None]], trips: int) -> list[float]:
     times = []
     for _ in range(trips):
         began = time.perf_counter()
         await trip()
         times.append(time.perf_counter() - began)
-    await serving
     return times
 
 
@@ -127,8 +124,7 @@ async def _both(url: str) -> AsyncIterator[tuple[Bare, Ours]]:
     async with RedisRunQueue(command, blocking, SETTINGS) as queue:
         await end.join()
         await end.register(Offer(1))
-        bare: Any = command
-        await bare.xgroup_create("bare:in", "w", id="0", mkstream=True)
+        await create_group(command, "bare:in", "w")
         try:
             yield Bare(command, blocking), Ours(queue, end)
         finally:
@@ -138,22 +134,45 @@ async def _both(url: str) -> AsyncIterator[tuple[Bare, Ours]]:
 
 async def measure() -> dict[str, float]:
     """Round trip (p50 and p95, and their ratio to the bare chain) and drain (runs a second and its ratio)."""
-    bare_times: list[float] = []
-    our_times: list[float] = []
-    bare_drains, our_drains = [], []
     with tempfile.TemporaryDirectory() as state:
         async with embedded_server(Path(state)) as url, _both(url) as (bare, ours):
-            await _times(bare.trip, bare.serve, 20)
-            await _times(ours.trip, ours.serve, 20)
-            for _ in range(BLOCKS):
-                bare_times += await _times(bare.trip, bare.serve, TRIPS // BLOCKS)
-                await ours.end.register(Offer(1))
-                our_times += await _times(ours.trip, ours.serve, TRIPS // BLOCKS)
+            async with _worker_process(url):
+                bare_times, our_times = await _round_trips(bare, ours)
+            bare_drains, our_drains = [], []
             for _ in range(BLOCKS):
                 bare_drains.append(await _drain(bare.submit, bare.serve, DRAINED // BLOCKS))
                 await ours.end.register(Offer(1))
                 our_drains.append(await _drain(ours.submit, ours.serve, DRAINED // BLOCKS))
     return _summary(bare_times, our_times, bare_drains, our_drains)
+
+
+async def _round_trips(bare: Bare, ours: Ours) -> tuple[list[float], list[float]]:
+    bare_times: list[float] = []
+    our_times: list[float] = []
+    await bare.trip()  # waits for the worker process
+    await _times(bare.trip, WARMING)
+    await _times(ours.trip, WARMING)
+    for _ in range(BLOCKS):
+        bare_times += await _times(bare.trip, TRIPS // BLOCKS)
+        await ours.end.register(Offer(1))
+        our_times += await _times(ours.trip, TRIPS // BLOCKS)
+    return bare_times, our_times
+
+
+@asynccontextmanager
+async def _worker_process(url: str) -> AsyncIterator[None]:
+    """Bot and worker are two processes in the product, so they are here."""
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.queue", url)
+    try:
+        yield
+    finally:
+        worker.terminate()
+        await worker.wait()
+
+
+async def _serve_both(url: str) -> None:
+    async with _both(url) as (bare, ours):
+        await asyncio.gather(bare.serve(10**9), ours.serve(10**9))
 
 
 def _summary(
@@ -174,5 +193,7 @@ def _summary(
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        asyncio.run(_serve_both(sys.argv[1]))
     for name, value in asyncio.run(measure()).items():
         print(f"{name:32} {value:10.3f}")

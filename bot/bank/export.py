@@ -117,7 +117,13 @@ def as_csv(items: Iterable[Item]) -> str:
 
 def from_csv(text: str, number: int, title: str) -> str:
     """A quiz file (YAML) with the questions of a CSV; to be checked like every other file. Raises CsvProblem."""
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+    try:
+        return _quiz_file(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")), number, title)
+    except csv.Error as error:
+        raise CsvProblem(f"row 1: this is not CSV ({error})") from None
+
+
+def _quiz_file(reader: csv.DictReader[str], number: int, title: str) -> str:
     missing = {"id", "topic", "difficulty", "stem", "option_1", "option_2", "right", "explanation"} - set(
         reader.fieldnames or ()
     )

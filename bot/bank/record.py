@@ -1,4 +1,4 @@
-"""`content/proved.json`: which snippet ran on which torch and what it printed. Written by the checker, never by hand."""
+"""`proved.json`: which snippet ran on which torch and what it printed. Written by the checker, never by hand."""
 
 from __future__ import annotations
 

@@ -79,7 +79,10 @@ def _failed(bank: Bank, ran: Ran) -> Finding:
 
 
 def _recorded(folder: Path, bank: Bank, ran: list[Ran], record: dict[str, Proved], check: Check) -> list[Finding]:
-    now = {each.snippet.key: Proved(each.snippet.digest, each.torch_version, each.output.rstrip()) for each in ran}
+    now = {
+        each.snippet.key: Proved(each.snippet.digest, _release(each.torch_version), each.output.rstrip())
+        for each in ran
+    }
     if check.changed:
         known = {each.key for each in snippets(bank.items.values())}
         now = {key: held for key, held in record.items() if key in known} | now
@@ -92,6 +95,11 @@ def _recorded(folder: Path, bank: Bank, ran: list[Ran], record: dict[str, Proved
         Finding("proved.json", 0, 0, key, "the record does not match what ran", hint)
         for key in outdated(record, now, samples)
     ]
+
+
+def _release(version: str) -> str:
+    """The version without its build: the CPU and the CUDA build of a release prove the same."""
+    return version.partition("+")[0]
 
 
 def _summary(bank: Bank, findings: list[Finding], ran: list[Ran]) -> None:
@@ -107,7 +115,7 @@ def _summary(bank: Bank, findings: list[Finding], ran: list[Ran]) -> None:
     if ran:
         held = [each for each in ran if not each.problem]
         proved = sum(each.snippet.claim is Claim.PROOF for each in held)
-        versions = ", ".join(sorted({each.torch_version for each in held})) or "no torch"
+        versions = ", ".join(sorted({_release(each.torch_version) for each in held})) or "no torch"
         click.echo(f"{proved} items with a proof that ran, {len(held) - proved} code samples, on torch {versions}")
     click.echo(f"{len(findings)} findings")
 

@@ -13,6 +13,7 @@ from bot.bootstrap import Store
 from bot.core.errors import Unavailable
 from bot.ports import RunQueue
 from bot.store.waiting_queue import WaitingQueue
+from bot.tasks import stop
 
 WARM_UP_SECONDS = 90.0
 """Torch takes 2 to 20 s to import, depending on the disk."""
@@ -22,7 +23,8 @@ _POLL_SECONDS = 0.1
 
 @asynccontextmanager
 async def queue_with_worker(store: Store, say: Callable[[str], None]) -> AsyncIterator[RunQueue]:
-    """The store's queue. Where no worker is alive, with one of our own behind it, which runs wait for while it warms up."""
+    """The store's queue. Where no worker is alive, with one of our own behind it, which runs wait for while it warms
+    up."""
     if await store.workers():
         yield store.queue
         return
@@ -46,8 +48,7 @@ async def worker_process(store: Store, say: Callable[[str], None]) -> AsyncItera
     try:
         yield settled
     finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        await stop(watch)
         await _stop(process)
 
 

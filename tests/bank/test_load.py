@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.bank.building import bank, question, replaced
 
 from bot.bank.load import examine, load
 from bot.core.errors import ContentError
 from bot.core.ids import ItemId
 from bot.core.views import Span, Style, Text
+from tests.bank.building import bank, question, replaced
 
 
 def problems(folder: Path) -> list[str]:

@@ -1,0 +1,1 @@
+"""Workers take runs from the queue and execute them in the sandbox."""

@@ -1,0 +1,320 @@
+"""The snippet's own process, and what the zygote loads for it. The only file here that imports torch."""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import contextlib
+import ctypes
+import io
+import json
+import logging
+import mmap
+import multiprocessing.util
+import os
+import random
+import resource
+import signal
+import sys
+import threading
+import types
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from workers.inside import kernel, landlock, report, seccomp, snippet, wall, wire
+
+_HOME = "/tmp"
+_OUTPUT = "/tmp/output"
+_ENVIRONMENT = {
+    "HOME": _HOME,
+    "KINETO_LOG_LEVEL": "99",  # or the profiler's own chatter is part of every output
+    "LANG": "C.UTF-8",
+    "MPLBACKEND": "Agg",
+    "OUTPUT_DIR": _OUTPUT,
+    "PATH": "/usr/bin:/bin",
+    "TMPDIR": _HOME,
+}
+_MOST_FIGURES = 32
+_THREADS = 1
+"""Threads of a torch operation until the snippet asks for more. Every core has a run of its own, and threads that share
+their cores with others spin at each barrier: 300 small convolutions took 0.6 s on one thread and over 10 s on two while
+the machine was busy. One thread also makes sums the same on every machine."""
+
+_main = types.ModuleType("__main__")
+_namespace: dict[str, Any] = _main.__dict__
+"""What a snippet starts with. Filled in the zygote; each run has its own copy by the fork."""
+
+
+def preload() -> dict[str, Any]:
+    """In the zygote: import everything a first snippet would wait for. Returns what the supervisor wants to know."""
+    import numpy
+    import torch
+    import torch._dynamo
+    import torch.export
+    import torch.func
+    import torch.nn.functional
+    import torch.optim
+    import torch.profiler
+
+    torch.set_num_threads(1)  # a parallel region here would leave every fork a thread pool without threads
+    _namespace.update(__builtins__=builtins, torch=torch, nn=torch.nn, F=torch.nn.functional, np=numpy)
+    _patch_compile(torch)
+    with contextlib.suppress(ImportError):
+        _preload_figures()
+    _warm_up(torch)
+    _keep_only_needed_exit_handlers()
+    _forget_ourselves()
+    return {"torch_version": str(torch.__version__), "python": sys.version.split()[0]}
+
+
+def main(channel: int, output: int, page: mmap.mmap, landlock_version: int, filter_: bytes) -> NoReturn:
+    """In C: lock this process in, say so, receive the snippet, run it, end."""
+    try:
+        _connect(channel, output)
+        _settle()
+        _confine(landlock_version, filter_)
+    except BaseException as error:  # nothing may unwind into the frames of init
+        with contextlib.suppress(OSError):
+            wire.send(_CHANNEL, wire.FAILED, f"{type(error).__name__}: {error}".encode())
+        os._exit(1)
+    wire.send(_CHANNEL, wire.WARM)
+    try:
+        request = json.loads(wire.receive(_CHANNEL)[1])
+    except wire.Closed:
+        os._exit(0)
+    _limit(request["limits"], request["memory_unbounded"])
+    code = _compile(request["source"], page)
+    os.close(_CHANNEL)  # from here on the snippet has descriptors 0, 1 and 2
+    _finish(_execute(code, page) if code is not None else 1)
+
+
+def _confine(landlock_version: int, filter_: bytes) -> None:
+    wall.renounce()
+    if landlock_version:
+        landlock.restrict(landlock_version)
+    seccomp.install(filter_)
+
+
+_CHANNEL = 3
+
+
+def _connect(channel: int, output: int) -> None:
+    # Above the range we assign, so that no dup2 overwrites what a later one reads.
+    channel, output = os.dup(channel), os.dup(output)
+    channel, output = _above(channel), _above(output)
+    null = _above(os.open("/dev/null", os.O_RDONLY))
+    for source, target in ((null, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
+    os.dup2(channel, _CHANNEL, inheritable=False)
+    os.closerange(_CHANNEL + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def _above(descriptor: int) -> int:
+    import fcntl
+
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD, 64)
+
+
+def _settle() -> None:
+    """Everything that need not wait for the snippet: streams, environment, seeds, threads, the first touch of pages."""
+    import torch
+
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # inherited 0 from init; with it /proc/self would be closed to its owner
+    os.setsid()
+    _write("/proc/self/oom_score_adj", "1000")  # when memory ends, the kernel takes the snippet and not its init
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.clear()
+    os.environ.update(_ENVIRONMENT)
+    os.chdir(_HOME)
+    sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
+    # Unbuffered: what was printed before a crash or os._exit is seen, and both streams keep their order.
+    sys.stdout, sys.stderr = _stream(1), _stream(2)
+    for name in ("stdin", "stdout", "stderr"):
+        setattr(sys, f"__{name}__", getattr(sys, name))
+    random.seed()
+    _namespace["np"].random.seed()
+    torch.seed()
+    torch.set_num_threads(_THREADS)
+    sys.modules["__main__"] = _main
+    kernel.prctl(kernel.PR_SET_NAME, ctypes.addressof(ctypes.create_string_buffer(b"snippet")))
+    _rehearse()
+
+
+def _rehearse() -> None:
+    """A little of everything that a run does: a page is copied when first written, better now than on a user's time."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = snippet.compiled("import torch\nprint(torch.ones(2))\ntorch.ones(2)")
+        namespace = dict(_namespace)
+        exec(code.body, namespace)
+        if code.value is not None:
+            print(repr(eval(code.value, namespace)))
+        try:
+            exec(snippet.compiled("1 / 0").body, namespace)
+        except ZeroDivisionError as error:
+            snippet.described(error)
+    json.loads(json.dumps({"source": "", "limits": {}}))
+
+
+def _stream(descriptor: int) -> io.TextIOWrapper:
+    raw = io.FileIO(descriptor, "wb", closefd=False)
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
+
+
+def _limit(limits: dict[str, Any], memory_unbounded: bool) -> None:
+    bounds = {
+        resource.RLIMIT_CPU: (limits["cpu_seconds"], limits["cpu_seconds"] + 1),
+        resource.RLIMIT_NOFILE: (limits["open_files"],) * 2,
+        resource.RLIMIT_FSIZE: (limits["file_bytes"],) * 2,
+        resource.RLIMIT_NPROC: (limits["processes"],) * 2,
+        resource.RLIMIT_CORE: (0, 0),
+        resource.RLIMIT_MSGQUEUE: (0, 0),
+        resource.RLIMIT_MEMLOCK: (1 << 20, 1 << 20),
+    }
+    if memory_unbounded:
+        bounds[resource.RLIMIT_DATA] = (limits["memory_bytes"],) * 2
+    for which, (soft, hard) in bounds.items():
+        _, ceiling = resource.getrlimit(which)
+        if ceiling != resource.RLIM_INFINITY:
+            soft, hard = min(soft, ceiling), min(hard, ceiling)
+        resource.setrlimit(which, (soft, hard))
+
+
+def _compile(source: str, page: mmap.mmap) -> snippet.Compiled | None:
+    try:
+        code = snippet.compiled(source)
+    except Exception as error:  # the compiler raises ValueError, MemoryError, RecursionError as well as SyntaxError
+        report.write(page, *snippet.described(error))
+        wire.send(_CHANNEL, wire.READY, b"refused")
+        return None
+    wire.send(_CHANNEL, wire.READY, b"compiled")
+    return code
+
+
+def _execute(code: snippet.Compiled, page: mmap.mmap) -> int:
+    """Run it as __main__; the exit status."""
+    home = os.getpid()
+    try:
+        exec(code.body, _namespace)
+        if code.value is not None:
+            _show(eval(code.value, _namespace))
+        status = 0
+    except SystemExit as exit_:
+        status = _exit_status(exit_)
+    except BaseException as error:  # whatever the snippet raises is its result
+        text, line = snippet.described(error)
+        if os.getpid() == home:
+            report.write(page, text, line)
+        else:
+            sys.stderr.write(text)
+        status = 1
+    if os.getpid() != home:
+        _finish(status)  # a process the snippet forked: its end is not the run's
+    _save_figures()
+    return status
+
+
+def _show(value: object) -> None:
+    if value is not None:
+        _namespace["_"] = value
+        print(repr(value))
+
+
+def _exit_status(exit_: SystemExit) -> int:
+    if exit_.code is None:
+        return 0
+    if isinstance(exit_.code, int):
+        return exit_.code & 0xFF
+    print(exit_.code, file=sys.stderr)
+    return 1
+
+
+def _finish(status: int) -> NoReturn:
+    """End as an interpreter does (threads joined, atexit run, streams flushed) without tearing torch down."""
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        ctypes.CDLL(None).fflush(None)
+    finally:
+        os._exit(status)
+
+
+def _save_figures() -> None:
+    """Open figures come back without a savefig."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is None:
+        return
+    try:
+        for number in pyplot.get_fignums()[:_MOST_FIGURES]:
+            pyplot.figure(number).savefig(f"{_OUTPUT}/figure-{number}.png", format="png")
+    except Exception as error:  # matplotlib raises anything; the run itself has already ended well
+        print(f"A figure could not be saved: {type(error).__name__}: {error}", file=sys.stderr)
+
+
+def _forget_ourselves() -> None:
+    """A snippet has no business in this package. Done in the zygote: a walk over all modules copies many pages."""
+    for name in [name for name in sys.modules if name == "workers" or name.startswith("workers.")]:
+        del sys.modules[name]
+    sys.path[:] = [entry for entry in sys.path if entry and not entry.startswith("/opt/torchquiz")]
+
+
+def _preload_figures() -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as pyplot
+
+    pyplot.show = lambda *_, **__: None  # figures are saved at the end; Agg would only warn
+    figure = pyplot.figure()
+    figure.add_subplot().plot([0, 1], label="warm")
+    figure.savefig(io.BytesIO(), format="png")
+    pyplot.close(figure)
+
+
+def _patch_compile(torch: Any) -> None:
+    """Inductor needs a C++ compiler, which the jail has not."""
+    original: Callable[..., Any] = torch.compile
+    told: list[bool] = []
+
+    def compile(model: Any = None, *, backend: Any = "inductor", **options: Any) -> Any:
+        if backend == "inductor":
+            backend = "aot_eager"
+            options.pop("mode", None)  # inductor's own
+            options.pop("options", None)
+            if not told:
+                told.append(True)
+                print(
+                    "torch.compile: no C++ compiler here, so backend 'aot_eager' stands in for 'inductor'.",
+                    file=sys.stderr,
+                )
+        return original(model, backend=backend, **options)
+
+    compile.__doc__ = original.__doc__
+    torch.compile = compile
+
+
+def _keep_only_needed_exit_handlers() -> None:
+    """What torch and its friends registered tidies an interpreter up, for some 60 ms; a run needs only these two."""
+    atexit._clear()
+    atexit.register(logging.shutdown)
+    atexit.register(multiprocessing.util._exit_function)  # type: ignore[attr-defined]
+
+
+def _warm_up(torch: Any) -> None:
+    """Once through the paths that import or build something at their first use; all single-threaded."""
+    weight = torch.nn.Linear(4, 4)
+    optimizer = torch.optim.Adam(weight.parameters())
+    torch.nn.functional.mse_loss(weight(torch.ones(2, 4)), torch.zeros(2, 4)).backward()
+    optimizer.step()
+    torch.func.vmap(torch.sin)(torch.ones(2))
+    torch.func.grad(lambda x: (x * x).sum())(torch.ones(2))
+    torch.nn.Conv2d(1, 1, 3)(torch.ones(1, 1, 8, 8))
+    torch.compile(lambda x: x.sin() + 1, backend="aot_eager")(torch.ones(2))
+    torch._dynamo.reset()
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)

@@ -1,0 +1,125 @@
+"""Pid 1 of a run: trusted, unprivileged, waits for the snippet, ends everything, collects files, reports."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from typing import Any
+
+from workers.inside import child, collect, kernel, report, wall, wire
+
+OUTPUT_FOLDER = "/tmp/output"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a run tree is built from, before any snippet is known."""
+
+    channel: int
+    """Socket to the supervisor."""
+    output: int
+    """Write end of the pipe for standard output and error."""
+    landlock: int
+    """ABI version, 0 for none."""
+    filter: bytes
+    """The system call filter."""
+    tmp_bytes: int
+    tmp_inodes: int
+
+
+def main(order: Order) -> None:
+    """Build the wall, fork the snippet's process, see it through. Does not return."""
+    try:
+        _run(order)
+    except wire.Closed:
+        pass  # the supervisor went away, and with us everything here ends
+    except BaseException as error:  # the edge of a process
+        wire.send(order.channel, wire.FAILED, f"{type(error).__name__}: {error}".encode())
+    finally:
+        os._exit(0)
+
+
+def _run(order: Order) -> None:
+    wall.build(order.tmp_bytes, order.tmp_inodes)
+    os.mkdir(OUTPUT_FOLDER, 0o700)
+    # Held from before the first line of the snippet: whatever it puts in this place later, we read this folder.
+    folder = os.open(OUTPUT_FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    wall.renounce()
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # the snippet has our uid; this hides our memory and descriptors from it
+    page = mmap.mmap(-1, report.SIZE)
+    wire.send(order.channel, wire.HELLO)
+    _expect(order.channel, wire.CONFINED)
+    ours, theirs = socket.socketpair()
+    snippet = os.fork()
+    if snippet == 0:
+        child.main(theirs.detach(), order.output, page, order.landlock, order.filter)
+    theirs.close()
+    os.close(order.output)
+    _expect(ours.fileno(), wire.WARM)
+    wire.send(order.channel, wire.WARM)
+    request = _expect(order.channel, wire.SNIPPET)
+    compiled = _hand_over(ours, request)
+    status, usage = _wait_for(snippet)
+    _end_everything()
+    ended = {
+        "status": status if status >= 0 else None,
+        "signal": -status if status < 0 else None,
+        "compiled": compiled,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "resident_bytes": usage.ru_maxrss * 1024,
+        **report.read(page),
+    }
+    wire.send(order.channel, wire.ENDED, json.dumps(ended).encode())
+    limits = json.loads(request)["limits"]
+    dropped = 0
+    for name, content in collect.files(folder, limits["files"], limits["files_bytes"]):
+        if content is None:
+            dropped += 1
+        else:
+            header = json.dumps(name).encode()
+            wire.send(order.channel, wire.FILE, len(header).to_bytes(4, "big") + header + content)
+    wire.send(order.channel, wire.DONE, json.dumps({"dropped": dropped}).encode())
+
+
+def _expect(descriptor: int, kind: bytes) -> bytes:
+    received, payload = wire.receive(descriptor)
+    if received == wire.FAILED:
+        raise RuntimeError(payload.decode(errors="replace"))
+    if received != kind:
+        raise wire.Closed(f"expected frame {kind!r}, received {received!r}")
+    return payload
+
+
+def _hand_over(snippet: socket.socket, request: bytes) -> bool:
+    """Give the snippet to its process; whether it compiled is known before its first line runs, so cannot be forged."""
+    try:
+        wire.send(snippet.fileno(), wire.SNIPPET, request)
+        return _expect(snippet.fileno(), wire.READY) == b"compiled"
+    except (wire.Closed, OSError):
+        return True  # the compiler itself died; the status tells how
+    finally:
+        snippet.close()
+
+
+def _wait_for(pid: int) -> tuple[int, Any]:
+    """Reap orphans until `pid` ends; its exit status, or minus the signal that ended it, and what it used."""
+    while True:
+        reaped, status, usage = os.wait4(-1, 0)
+        if reaped == pid:
+            return os.waitstatus_to_exitcode(status), usage
+
+
+def _end_everything() -> None:
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    while True:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return

@@ -1,0 +1,55 @@
+"""The inner wall around one run: its own namespaces, its own file systems, no privileges."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from workers.inside import kernel
+
+INSIDE_ID = 1000
+"""User and group of a run inside its user namespace."""
+
+_NAMESPACES = (
+    kernel.CLONE_NEWUSER
+    | kernel.CLONE_NEWNS
+    | kernel.CLONE_NEWPID
+    | kernel.CLONE_NEWNET
+    | kernel.CLONE_NEWIPC
+    | kernel.CLONE_NEWUTS
+    | kernel.CLONE_NEWCGROUP
+)
+_PLAIN = kernel.MS_NOSUID | kernel.MS_NODEV
+
+
+def enter_namespaces() -> None:
+    """Leave every namespace of the zygote; the next fork is pid 1 of the new process namespace."""
+    user, group = os.getuid(), os.getgid()
+    kernel.unshare(_NAMESPACES)
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/uid_map", f"{INSIDE_ID} {user} 1")
+    _write("/proc/self/gid_map", f"{INSIDE_ID} {group} 1")
+
+
+def build(tmp_bytes: int, tmp_inodes: int) -> None:
+    """As pid 1: cover everything writable or shared with file systems of our own, and bring up our own loopback."""
+    kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
+    capped = f"size={tmp_bytes},nr_inodes={tmp_inodes},mode=0700,uid={INSIDE_ID},gid={INSIDE_ID}"
+    kernel.mount("tmpfs", "/tmp", "tmpfs", _PLAIN, capped)
+    kernel.mount("tmpfs", "/dev/shm", "tmpfs", _PLAIN | kernel.MS_NOEXEC, capped)
+    # An empty folder instead of the jail's terminals, which all runs would share.
+    kernel.mount("tmpfs", "/dev/pts", "tmpfs", _PLAIN | kernel.MS_RDONLY, "size=4k,nr_inodes=1")
+    kernel.mount("proc", "/proc", "proc", _PLAIN | kernel.MS_NOEXEC, "subset=pid")
+    kernel.loopback_up()
+    socket.sethostname("sandbox")
+
+
+def renounce() -> None:
+    """No capability now or later, in this process and everything it forks."""
+    kernel.drop_capabilities()
+    kernel.no_new_privileges()
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
