@@ -1,4 +1,4 @@
-"""How much our own code adds to an answer: the answer path against bare EVALSHA of the same script, in one run."""
+"""What we add to an answer: use case (grade, record, card) and store, against bare EVALSHA of the same script."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from redis.asyncio import Redis
 
-from bot.core.ids import Caller, ChannelId, ItemId, OptionId, Tenant, UserId
+from bot.app.quiz import Quizzes
+from bot.bank.load import load
+from bot.bootstrap import SystemClock
+from bot.core.actions import Answer
+from bot.core.ids import Caller, ChannelId, OptionId, Tenant, UserId
 from bot.ports import PracticeAnswer
 from bot.store.connect import connected
 from bot.store.scores import RedisScores, practice_request
@@ -25,6 +30,8 @@ CALLERS = 64
 ANSWERS_EACH = 10
 ROUNDS = 41  # many short rounds: a neighbour's burst spoils few of them
 
+BANK = load()
+
 AnswerPath = Callable[[PracticeAnswer], Awaitable[object]]
 
 
@@ -32,7 +39,11 @@ async def measure() -> dict[str, float]:
     """The ratio of throughputs (1.0: nothing added; at least 0.85 wanted), both throughputs, counted round trips."""
     with tempfile.TemporaryDirectory() as folder:
         async with embedded_server(Path(folder)) as url, connected(url) as store:
-            path = RedisScores(store.commands).record_practice
+            quizzes = Quizzes(BANK, RedisScores(store.commands), SystemClock(), ZoneInfo("UTC"))
+
+            async def path(answer: PracticeAnswer) -> object:
+                return await quizzes.answer(answer.caller, Answer(answer.item, answer.option, answer.round))
+
             figures = await against_bare_script(store.commands, path)
             trips = await round_trips(store.commands, path)
     return {**figures, "answer_path_round_trips": trips}
@@ -103,14 +114,15 @@ def _work() -> list[list[PracticeAnswer]]:
 
 
 def _answers(tenant: Tenant, user: int) -> list[PracticeAnswer]:
-    items = tuple(ItemId(f"quiz-11-q{n:02}") for n in range(10))
+    items = BANK.quizzes[11].ids
     day = datetime.now(UTC).date()
     answers = []
     for number in range(ANSWERS_EACH):
         person = UserId(str(1200000000000000000 + 1000 * user + number // len(items)))
         caller = Caller(tenant, ChannelId("1200000000000000777"), person, f"player {user}", f"{user}-{number}")
         item = items[number % len(items)]
-        answers.append(PracticeAnswer(caller, "11", items, item, OptionId("b"), number % 3 > 0, 1, day))
+        right = BANK.quizzes[11].questions[number % len(items)].right()
+        answers.append(PracticeAnswer(caller, "11", items, item, OptionId("b"), right == "b", 1, day))
     return answers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from bot.core.actions import Answer, AskQuiz, NextQuestion, RestartQuiz, RunProof, ShareResult, ShowBoard, WhyNot
@@ -25,6 +26,7 @@ class Quizzes:
         self._scores = scores
         self._clock = clock
         self._zone = zone
+        self._reveals: dict[tuple[ItemId, tuple[OptionId, ...], OptionId], _Reveal] = {}
 
     async def open(self, caller: Caller, what: str) -> View:
         """The menu, or the next question of a quiz. Raises BadInput or NotFound with what to type instead."""
@@ -34,7 +36,7 @@ class Quizzes:
 
     async def show(self, caller: Caller, quiz: Quiz) -> View:
         """The first unanswered question of the caller's round, or the result."""
-        progress = await self._scores.progress(caller, quiz.name, quiz.item_ids())
+        progress = await self._scores.progress(caller, quiz.name, quiz.ids)
         done = {item for item, _, _ in progress.choices}
         waiting = next((question for question in quiz.questions if question.id not in done), None)
         if waiting is None:
@@ -48,9 +50,9 @@ class Quizzes:
     async def restart(self, caller: Caller, action: RestartQuiz) -> View:
         """Begin the round after the finished one; pressing twice begins only one."""
         quiz = self._named(action.quiz)
-        progress = await self._scores.progress(caller, quiz.name, quiz.item_ids())
+        progress = await self._scores.progress(caller, quiz.name, quiz.ids)
         if len(progress.choices) == len(quiz.questions):
-            await self._scores.restart(caller, quiz.name, quiz.item_ids(), progress.round)
+            await self._scores.restart(caller, quiz.name, quiz.ids, progress.round)
         return await self.show(caller, quiz)
 
     async def answer(self, caller: Caller, action: Answer) -> View:
@@ -62,7 +64,7 @@ class Quizzes:
             PracticeAnswer(
                 caller=caller,
                 quiz=quiz.name,
-                items=quiz.item_ids(),
+                items=quiz.ids,
                 item=question.id,
                 option=action.option,
                 correct=action.option == question.right(),
@@ -82,12 +84,12 @@ class Quizzes:
     async def why_not(self, caller: Caller, action: WhyNot) -> View:
         """The reason of every option, for a question already answered."""
         quiz, question = self._asked(action.item)
-        progress = await self._scores.progress(caller, quiz.name, quiz.item_ids())
+        progress = await self._scores.progress(caller, quiz.name, quiz.ids)
         chosen = next((option for item, option, _ in progress.choices if item == question.id), None)
         if chosen is None:
             raise BadInput(f"Answer it first: type `/quiz {quiz.name}`.")
         order = question.order(_seed(caller, progress.round))
-        title = _place(quiz, question)
+        title = self._place(question)
         return View(
             blocks=(
                 Heading(title),
@@ -96,14 +98,14 @@ class Quizzes:
                 _sources(question),
             ),
             fallback=f"{title}: every option explained",
-            buttons=self._after(quiz, question, why_not=False),
+            buttons=_after(question, why_not=False),
             in_place=True,
         )
 
     async def share(self, caller: Caller, action: ShareResult) -> View:
         """One public line about a finished quiz, without answers."""
         quiz = self._named(action.quiz)
-        progress = await self._scores.progress(caller, quiz.name, quiz.item_ids())
+        progress = await self._scores.progress(caller, quiz.name, quiz.ids)
         if len(progress.choices) < len(quiz.questions):
             raise BadInput(f"Finish the quiz first: type `/quiz {quiz.name}`.")
         right = sum(correct for _, _, correct in progress.choices)
@@ -139,6 +141,10 @@ class Quizzes:
         quiz, index = found
         return quiz, quiz.questions[index]
 
+    def _place(self, question: Choosable) -> str:
+        quiz, place = self._bank.places[question.id]
+        return f"Quiz {quiz.number} · {quiz.title} · question {place + 1} of {len(quiz.questions)}"
+
     def _menu(self) -> View:
         lines = []
         entries = []
@@ -155,7 +161,7 @@ class Quizzes:
 
     def _question(self, caller: Caller, quiz: Quiz, question: Choosable, round: int) -> View:
         order = question.order(_seed(caller, round))
-        title = _place(quiz, question)
+        title = self._place(question)
         topic = next((topic.title for topic in self._bank.topics if topic.id == question.topic), question.topic)
         return View(
             blocks=(Heading(title), *question.asked(order), Note(f"{topic} · {DIFFICULTY[question.difficulty]}")),
@@ -166,12 +172,13 @@ class Quizzes:
     def _verdict(self, caller: Caller, quiz: Quiz, question: Choosable, action: Answer, recorded: Recorded) -> View:
         order = question.order(_seed(caller, action.round))
         chosen = OptionId(recorded.option)
+        reveal = self._reveal(question, order, chosen)
         verdict = "Right." if recorded.correct else f"Not quite. It is {letter(order.index(question.right()))}."
         points = f" +{plural(recorded.points, 'point')}" if recorded.points else ""
         kept: tuple[Block, ...] = ()
         if not recorded.first and chosen != action.option:
             kept = (Text(line(f"Your first answer counts: **{letter(order.index(chosen))}**.")),)
-        progress = f"{len(recorded.right)} right of {len(recorded.answered)} answered"
+        progress = f"{recorded.right} right of {recorded.answered} answered"
         capped = recorded.practice_today >= PRACTICE_DAY_CAP and recorded.correct and not recorded.points
         cap = f" · today's {PRACTICE_DAY_CAP} practice points are reached" if capped else ""
         standing = f"{plural(recorded.total, 'point')} this month, rank {recorded.rank}"
@@ -179,22 +186,26 @@ class Quizzes:
             blocks=(
                 Heading(verdict + points),
                 *kept,
-                *question.revealed(order, chosen),
-                _sources(question),
-                Note(f"{_place(quiz, question)} · {progress} · {standing}{cap}"),
+                *reveal.blocks,
+                Note(f"{reveal.place} · {progress} · {standing}{cap}"),
             ),
-            fallback=f"{verdict}{points} {' '.join(question.explanation.source.split())}",
-            buttons=self._after(quiz, question, why_not=True, last=len(recorded.answered) == len(quiz.questions)),
+            fallback=f"{verdict}{points} {reveal.explanation}",
+            buttons=reveal.last_buttons if recorded.answered == len(quiz.questions) else reveal.buttons,
             in_place=True,
         )
 
-    def _after(self, quiz: Quiz, question: Choosable, *, why_not: bool, last: bool = False) -> tuple[Button, ...]:
-        buttons = [Button("See result" if last else "Next question", NextQuestion(question.id), Look.MAIN)]
-        if question.proof:
-            buttons.append(Button("Run the proof", RunProof(question.id)))
-        if why_not:
-            buttons.append(Button("Why not the others?", WhyNot(question.id)))
-        return tuple(buttons)
+    def _reveal(self, question: Choosable, order: tuple[OptionId, ...], chosen: OptionId) -> _Reveal:
+        key = (question.id, order, chosen)
+        reveal = self._reveals.get(key)
+        if reveal is None:
+            reveal = self._reveals[key] = _Reveal(
+                blocks=(*question.revealed(order, chosen), Note(question.sources())),
+                place=self._place(question),
+                explanation=" ".join(question.explanation.source.split()),
+                buttons=_after(question, why_not=True),
+                last_buttons=_after(question, why_not=True, last=True),
+            )
+        return reveal
 
     def _result(self, quiz: Quiz, progress: Progress) -> View:
         right = sum(correct for _, _, correct in progress.choices)
@@ -221,12 +232,29 @@ class Quizzes:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Reveal:
+    """What a verdict shows that is the same for everyone with this order and choice. Built once: it takes longer than
+    all else that we add to an answer. A bank of 120 questions has at most 120 * 24 * 4 of them, about 8 MB."""
+
+    blocks: tuple[Block, ...]
+    place: str
+    explanation: str
+    buttons: tuple[Button, ...]
+    last_buttons: tuple[Button, ...]
+
+
+def _after(question: Choosable, *, why_not: bool, last: bool = False) -> tuple[Button, ...]:
+    buttons = [Button("See result" if last else "Next question", NextQuestion(question.id), Look.MAIN)]
+    if question.proof:
+        buttons.append(Button("Run the proof", RunProof(question.id)))
+    if why_not:
+        buttons.append(Button("Why not the others?", WhyNot(question.id)))
+    return tuple(buttons)
+
+
 def _seed(caller: Caller, round: int) -> str:
     return f"{caller.tenant}\0{caller.user}\0{round}"
-
-
-def _place(quiz: Quiz, question: Choosable) -> str:
-    return f"Quiz {quiz.number} · {quiz.title} · question {quiz.questions.index(question) + 1} of {len(quiz.questions)}"
 
 
 def _sources(question: Choosable) -> Note:

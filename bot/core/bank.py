@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.core.ids import ItemId
 from bot.core.kinds.choosing import Choosable
@@ -17,15 +17,16 @@ class Quiz:
     number: int
     title: str
     questions: tuple[Choosable, ...]
+    ids: tuple[ItemId, ...] = field(init=False, repr=False)
+    """The ids of its questions."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", tuple(question.id for question in self.questions))
 
     @property
     def name(self) -> str:
         """What people type after `/quiz`."""
         return str(self.number)
-
-    def item_ids(self) -> tuple[ItemId, ...]:
-        """The ids of its questions."""
-        return tuple(question.id for question in self.questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +68,16 @@ class Bank:
     """Every item by its id, follow-ups included."""
     files: Mapping[ItemId, str]
     """Where each item stands: ``file:line``."""
+    places: Mapping[ItemId, tuple[Quiz, int]] = field(init=False, repr=False)
+    """The quiz of each question and its place in it, counted from 0: a click must not search."""
+
+    def __post_init__(self) -> None:
+        places = {id: (quiz, place) for quiz in self.quizzes.values() for place, id in enumerate(quiz.ids)}
+        object.__setattr__(self, "places", places)
 
     def quiz_of(self, id: ItemId) -> tuple[Quiz, int] | None:
         """The quiz that holds a question and the question's place in it, counted from 0."""
-        for quiz in self.quizzes.values():
-            for index, question in enumerate(quiz.questions):
-                if question.id == id:
-                    return quiz, index
-        return None
+        return self.places.get(id)
 
     def sections_of(self, *kinds: str) -> tuple[Section, ...]:
         """The sections of these kinds, in order."""

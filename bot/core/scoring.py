@@ -60,9 +60,9 @@ class Recorded:
     """Points on the channel's board of the month."""
     rank: int
     """Shared rank there; 1 is best."""
-    answered: tuple[str, ...]
-    """Questions of the round answered so far, this one included: item ids."""
-    right: tuple[str, ...]
+    answered: int
+    """Questions of the round answered so far, this one included."""
+    right: int
     """Those answered right."""
     stale: bool = False
     """The card belongs to an earlier round; nothing was recorded."""

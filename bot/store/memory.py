@@ -122,8 +122,8 @@ class MemoryScores:
             points=held.points,
             total=points_of(mine),
             rank=_rank(month, mine),
-            answered=tuple(seen),
-            right=tuple(item for item, answer_held in seen.items() if answer_held.correct),
+            answered=len(seen),
+            right=sum(answer_held.correct for answer_held in seen.values()),
             stale=stale,
             practice_today=person.days.get(answer.day, 0),
         )

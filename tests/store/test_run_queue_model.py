@@ -248,7 +248,7 @@ async def play(url: str, steps: list[tuple[str, int]]) -> None:
     await redis.aclose()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(STEPS, max_size=40))
 def test_the_scripts_agree_with_the_model(url: str, steps: list[tuple[str, int]]) -> None:
     asyncio.run(play(url, steps))

@@ -43,7 +43,7 @@ async def test_a_right_answer_earns_one_point(scores: Scores, tenant: Tenant) ->
         recorded.rank,
         recorded.practice_today,
     ) == (True, "a", True, 1, 1, 1, 1)
-    assert ((ITEMS[0],), (ITEMS[0],)) == (recorded.answered, recorded.right)
+    assert (1, 1) == (recorded.answered, recorded.right)
 
 
 async def test_only_the_first_answer_counts(scores: Scores, tenant: Tenant) -> None:
@@ -152,7 +152,7 @@ async def test_a_card_of_another_round_records_nothing(scores: Scores, tenant: T
     future = await scores.record_practice(an_answer(caller, ITEMS[1], round=3))
     answered_then = await scores.record_practice(an_answer(caller, ITEMS[0], round=1))
 
-    assert [(r.stale, r.first, r.option, r.answered) for r in (old, future)] == [(True, False, "", ())] * 2
+    assert [(r.stale, r.first, r.option, r.answered) for r in (old, future)] == [(True, False, "", 0)] * 2
     assert (answered_then.stale, answered_then.option, answered_then.total) == (True, "a", 1)
     assert (await scores.progress(caller, "11", ITEMS)).choices == ()
 

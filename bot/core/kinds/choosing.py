@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from functools import cache
+from hashlib import blake2b
+from itertools import permutations
 from typing import ClassVar
 
 from bot.core.ids import OptionId
@@ -14,6 +16,12 @@ from bot.core.views import Block, Bullets, Choice, Choices, Line, Mark, Span, St
 
 MAX_EXPLANATION_WORDS = 90
 MAX_OPTION_LENGTH = 160
+_IDS = tuple(map(OptionId, "abcdef"))
+
+
+@cache
+def _orders(count: int) -> tuple[tuple[OptionId, ...], ...]:
+    return tuple(permutations(_IDS[:count]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +48,23 @@ class Choosable(Item):
 
     def option_ids(self) -> tuple[OptionId, ...]:
         """The ids in the order of the file."""
-        return tuple(OptionId("abcdef"[index]) for index in range(len(self.options)))
+        return _IDS[: len(self.options)]
 
     def option(self, id: OptionId) -> Option | None:
         """The option with that id."""
-        return dict(zip(self.option_ids(), self.options, strict=True)).get(id)
+        return self.options[_IDS.index(id)] if id in self.option_ids() else None
 
     def right(self) -> OptionId:
         """The id of the right option."""
-        return next(id for id, option in zip(self.option_ids(), self.options, strict=True) if option.right)
+        return next(id for id, option in zip(_IDS, self.options) if option.right)
 
     def order(self, seed: str) -> tuple[OptionId, ...]:
         """The options in the order in which the holder of `seed` sees them; the same seed gives the same order."""
         if not self.shuffled:
             return self.option_ids()
-        return tuple(sorted(self.option_ids(), key=lambda id: sha256(f"{seed}\0{self.id}\0{id}".encode()).digest()))
+        orders = _orders(len(self.options))
+        digest = blake2b(f"{seed}\0{self.id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        return orders[int.from_bytes(digest) % len(orders)]
 
     def title(self) -> str:
         """The beginning of the stem."""
@@ -84,28 +94,23 @@ class Choosable(Item):
 
     def reasons(self, order: Sequence[OptionId]) -> tuple[Block, ...]:
         """The reason of every option, under the letters that the reader saw."""
-        by_id = dict(zip(self.option_ids(), self.options, strict=True))
-        return (
-            Bullets(
-                tuple(
-                    (
-                        Span(f"{letter(index)} {'✓' if by_id[id].right else '✗'} ", Style.STRONG),
-                        *one_line(by_id[id].reason),
-                    )
-                    for index, id in enumerate(order)
-                )
-            ),
-        )
+        lines: list[Line] = []
+        for index, id in enumerate(order):
+            option = self.options[_IDS.index(id)]
+            lines.append(
+                (Span(f"{letter(index)} {'✓' if option.right else '✗'} ", Style.STRONG), *one_line(option.reason))
+            )
+        return (Bullets(tuple(lines)),)
 
     def _choices(self, order: Sequence[OptionId], chosen: OptionId | None, *, reveal: bool) -> Choices:
-        by_id = dict(zip(self.option_ids(), self.options, strict=True))
-
-        def mark(id: OptionId) -> Mark:
-            if not reveal:
-                return Mark.NONE
-            return Mark.RIGHT if by_id[id].right else Mark.WRONG if id == chosen else Mark.NONE
-
-        return Choices(tuple(Choice(letter(index), by_id[id].line(), mark(id)) for index, id in enumerate(order)))
+        choices = []
+        for index, id in enumerate(order):
+            option = self.options[_IDS.index(id)]
+            mark = Mark.NONE
+            if reveal:
+                mark = Mark.RIGHT if option.right else Mark.WRONG if id == chosen else Mark.NONE
+            choices.append(Choice(letter(index), one_line(option.text), mark))
+        return Choices(tuple(choices))
 
     def problems(self) -> Iterator[str]:
         """What is wrong with it by itself."""

@@ -30,7 +30,7 @@ local function take(run, id, entry, token)
     redis.call('XCLAIM', ready, 'w', owner, 0, entry, 'IDLE', string.format('%.0f', idle), 'JUSTID')
     return {'busy'}
   end
-  if cancel or attempts > tonumber(most_attempts) then
+  if cancel or attempts >= tonumber(most_attempts) then
     redis.call('HINCRBY', run, 'fence', 1)
     local result = cancel and ARGV[7] or ARGV[6]
     close(id, state, team, user, held[11], held[12], cancel and 'cancelled' or 'worker_lost', result, result)
