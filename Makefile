@@ -32,8 +32,9 @@ $(VENV)/.dev: $(VENV)/.run
 demo: setup ## Play on a local web page: no token, no account (PORT=8000, TORCHQUIZ_HOME=…)
 	@exec $(BIN)/torchquiz demo
 
-test: setup-dev check ## Everything: format, lint, types, contracts, all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+test: setup-dev check ## Everything: format, lint, types, contracts, every proof of the bank, all tests
+	@echo "==> content" && $(BIN)/torchquiz content check
+	@echo "==> tests" && $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 format: setup-dev ## Format the code
 	@$(BIN)/ruff format --quiet .

@@ -10,12 +10,14 @@ from typing import Any
 
 import click
 
-from bench import answer_path, clone, queue, run
+from bench import answer_path, clone, discord_acks, queue, run, slack_acks
 
 MEASURES: Mapping[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
     "answer_path": answer_path.measure,
     "queue": queue.measure,
     "run": run.measure,
+    "discord_acks": discord_acks.measure,
+    "slack_acks": slack_acks.measure,
     "clone": clone.measure,
 }
 
@@ -23,6 +25,14 @@ TARGETS: Mapping[str, str] = {
     "answer_path_ratio": ">= 0.85",
     "answer_path_round_trips": "= 1",
     "run_warm_speedup": ">= 25",
+    "discord_ack_cpu_ratio": "<= 1.25",
+    "discord_unacknowledged": "= 0",
+    "discord_ack_p99_flooded_ratio": "<= 1.5",
+    "slack_socket_ack_cpu_ratio": "<= 1.25",
+    "slack_http_ack_cpu_ratio": "<= 1.25",
+    "slack_socket_ack_p50_ms": "<= 1.0",
+    "slack_http_ack_p50_ms": "<= 1.0",
+    "slack_unacknowledged": "= 0",
     "clone_to_page_seconds": "<= 30",
     "clone_to_run_seconds": "<= 120",
 }

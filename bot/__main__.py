@@ -35,6 +35,38 @@ def demo() -> None:
 
 
 @cli.command()
+@click.option("--with-worker", is_flag=True, help="Also run a CPU worker for /run on this machine.")
+def bot(with_worker: bool) -> None:
+    """Talk on Discord and Slack, whichever has its token set.
+
+    DISCORD_TOKEN for Discord; SLACK_BOT_TOKEN with SLACK_APP_TOKEN (or SLACK_SIGNING_SECRET) for Slack. REDIS_URL names
+    the Redis that replicas and workers share; without it one of our own is started.
+    """
+    from bot.cli.bot import run_bot
+
+    _run(run_bot(settings(), lambda line: click.echo(f"  {line}"), with_worker=with_worker))
+
+
+@cli.command("discord-invite")
+@click.argument("application_id")
+def discord_invite(application_id: str) -> None:
+    """Print the link that adds the bot to a Discord server with the few permissions it needs."""
+    from bot.adapters.discord.serving import invite_url
+
+    click.echo(invite_url(application_id))
+
+
+@cli.command("slack-manifest")
+@click.option("--url", default="", help="The public address of the bot, for HTTP instead of Socket Mode.")
+def slack_manifest(url: str) -> None:
+    """Print the Slack app manifest, to paste at api.slack.com/apps."""
+    from bot.adapters.slack.manifest import manifest
+    from bot.app.commands import COMMANDS
+
+    click.echo(manifest(COMMANDS, url), nl=False)
+
+
+@cli.command()
 @click.option("--name", default=None, help="Who you play as; default: your login name.")
 def chat(name: str | None) -> None:
     """Play in the terminal, or from a script on standard input.

@@ -26,6 +26,7 @@ from bot.store.run_queue import RedisRunQueue
 from bot.store.run_workers import LiveWorker, live_workers
 from bot.store.scores import RedisScores
 from bot.store.server import redis_server
+from bot.store.shared import RedisOnce, RedisRate
 
 
 class SystemClock:
@@ -50,6 +51,14 @@ class Store:
     async def workers(self, capability: Capability = Capability.CPU) -> tuple[LiveWorker, ...]:
         """The workers that are alive. Raises Unavailable."""
         return await live_workers(self.redis, capability)
+
+    def once(self) -> RedisOnce:
+        """Which deliveries were handled, over all replicas."""
+        return RedisOnce(self.redis)
+
+    def rate(self) -> RedisRate:
+        """The rates that all replicas share."""
+        return RedisRate(self.redis)
 
 
 @asynccontextmanager

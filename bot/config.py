@@ -34,6 +34,24 @@ class Settings(BaseSettings):
     """A folder with a question bank of your own, in the form of `content/`; by default the one that comes along."""
     log: Literal["debug", "info", "warning", "error"] = Field(default="info", validation_alias="TORCHQUIZ_LOG")
     """The least that is logged, to standard error."""
+    discord_token: SecretStr | None = Field(default=None, validation_alias="DISCORD_TOKEN")
+    """The bot token of the Discord application; with it `torchquiz bot` talks on Discord."""
+    discord_public_key: str | None = Field(default=None, validation_alias="DISCORD_PUBLIC_KEY")
+    """With it, interactions come by HTTP to `port` instead of the gateway, for replicas behind a load balancer."""
+    discord_api_base: str | None = Field(default=None, validation_alias="DISCORD_API_BASE")
+    """Instead of Discord's own address, for people behind a proxy."""
+    discord_gateway_url: str | None = Field(default=None, validation_alias="DISCORD_GATEWAY_URL")
+    """Instead of Discord's own gateway."""
+    slack_bot_token: SecretStr | None = Field(default=None, validation_alias="SLACK_BOT_TOKEN")
+    """The bot token (xoxb-) of the Slack app; with it `torchquiz bot` talks on Slack."""
+    slack_app_token: SecretStr | None = Field(default=None, validation_alias="SLACK_APP_TOKEN")
+    """The app token (xapp-) for Socket Mode, which needs no public address."""
+    slack_signing_secret: SecretStr | None = Field(default=None, validation_alias="SLACK_SIGNING_SECRET")
+    """For HTTP instead of Socket Mode: Slack's requests come to `slack_port`."""
+    slack_port: int = Field(default=3000, ge=0, le=65535, validation_alias="SLACK_PORT")
+    """The port for Slack's requests by HTTP."""
+    slack_api_base: str | None = Field(default=None, validation_alias="SLACK_API_BASE")
+    """Instead of Slack's own address, for people behind a proxy."""
     host: str = Field(default="127.0.0.1", validation_alias="HOST")
     """The address of the demo page. Anyone who reaches it can play as anyone."""
     port: int = Field(default=8000, ge=0, le=65535, validation_alias="PORT")

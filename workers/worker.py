@@ -21,6 +21,7 @@ from bot.core.runs import Limits, Outcome, RunId, RunResult
 from bot.store.connect import blocking_client, command_client
 from bot.store.run_keys import QueueSettings, RunKeys
 from bot.store.run_worker_end import Delivery, Lease, NoticeKind, Offer, Taken, WorkerEnd
+from bot.tasks import stop as stop_tasks
 from workers.sandbox.base import Sandbox, SandboxUnavailable
 
 PIECE_SECONDS = 0.1
@@ -180,21 +181,23 @@ class Worker:
 
     async def serve(self) -> None:
         """Serve until `stop` is set and every run has ended or was handed back."""
+        offering = [asyncio.create_task(work) for work in (self._keep_sandbox(), self._say_alive())]
+        keeping = [asyncio.create_task(work) for work in (self._renew(), self._hear())]
+        taker, asked = asyncio.create_task(self._take()), asyncio.create_task(self._stop.wait())
+        tasks = (*offering, *keeping, taker)
         try:
-            async with asyncio.TaskGroup() as group:
-                offering = [group.create_task(work) for work in (self._keep_sandbox(), self._say_alive())]
-                keeping = [group.create_task(work) for work in (self._renew(), self._hear())]
-                taker = group.create_task(self._take())
-                await self._stop.wait()
+            await asyncio.wait((*tasks, asked), return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
                 self._log.info("worker.stopping", running=len(self._jobs))
-                for task in offering:
-                    task.cancel()
+                await stop_tasks(*offering)
                 await self._drain(taker)
-                for task in keeping:
-                    task.cancel()
         finally:
-            await self._abandon()
+            # Not a TaskGroup: that cancels once, and a cancellation can get lost (see bot.tasks).
+            await stop_tasks(*tasks, asked, *self._tasks())
             await self._sandbox.close()
+        for task in tasks:
+            if not task.cancelled():
+                task.result()  # raises what ended it
         self._log.info("worker.stopped")
 
     # Taking
@@ -405,15 +408,9 @@ class Worker:
             job.kill(Verdict.HANDED_BACK)
         if tasks := self._tasks():
             await asyncio.wait(tasks, timeout=REAP_SECONDS)
-        await taker
+        await asyncio.wait([taker])
         with suppress(Unavailable):
             await self._end.leave()
-
-    async def _abandon(self) -> None:
-        tasks = self._tasks()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [job.task for job in self._jobs.values() if job.task is not None]

@@ -120,19 +120,20 @@ class Quizzes:
         )
 
     def _named(self, what: str) -> Quiz:
+        word, _, title = what.strip().partition(" ")
+        known = self._bank.quizzes.get(int(word)) if word.isascii() and word.isdigit() and len(word) <= 4 else None
+        if known and title.strip().lower() in ("", known.title.lower()):
+            return known  # "11", or "11 Transformers" as it is suggested
         word = what.strip()
-        if not word.isascii() or not word.isdigit():
+        if known or not word.isascii() or not word.isdigit():
             raise BadInput(
                 f"`{clip(display_name(word), 30)}` is not a quiz number. Try `/quiz 11`, or `/quiz` for the list."
             )
-        quiz = self._bank.quizzes.get(int(word)) if len(word) <= 4 else None
-        if quiz is None:
-            numbers = sorted(self._bank.quizzes)
-            raise NotFound(
-                f"There is no quiz {clip(word, 10)}. "
-                f"There are {len(numbers)}: {_ranges(numbers)}. Type `/quiz` for the list."
-            )
-        return quiz
+        numbers = sorted(self._bank.quizzes)
+        raise NotFound(
+            f"There is no quiz {clip(word, 10)}. "
+            f"There are {len(numbers)}: {_ranges(numbers)}. Type `/quiz` for the list."
+        )
 
     def _asked(self, item: ItemId) -> tuple[Quiz, Choosable]:
         found = self._bank.quiz_of(item)

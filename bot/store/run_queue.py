@@ -98,7 +98,7 @@ class RedisRunQueue:
         return answer
 
     async def follow(self, run: RunId) -> AsyncGenerator[RunEvent, None]:
-        """The run's events from its waiting to Finished. Raises NotFound when it is unknown or has expired."""
+        """The run's events from its beginning to Finished. Raises NotFound when it is unknown or has expired."""
         capability, waiting = self._recent.get(run) or await self._find(run)
         async with aclosing(self._tails[capability].follow(run, waiting)) as events:
             async for event in events:
@@ -140,8 +140,7 @@ class RedisRunQueue:
         finally:
             for capability, reader in readers.items():
                 self._replies[reply_to, capability].remove(reader)
-            for task in tasks:
-                task.cancel()
+            await stop(*tasks)
 
     async def delivered(self, reply_to: str, completion: Completion) -> None:
         """The result has been shown; do not hand it out again."""

@@ -189,6 +189,7 @@ async def test_without_a_number_there_is_a_menu_of_all_quizzes(ada: Person) -> N
         ("/quiz 11111111111111111111", "There is no quiz 111111111…."),
         ("/quiz \u202e@everyone", "@everyone is not a quiz number."),
         ("/quizz 11", "There is no command /quizz. Type /help to see them all."),
+        ("/quiz 11 Transformer", "11 Transformer is not a quiz number."),
         ("hello", "I answer commands, such as /quiz 11."),
         ("", "I answer commands"),
     ],
@@ -199,3 +200,7 @@ async def test_what_cannot_be_understood_is_answered_with_what_to_type(ada: Pers
 
 async def test_a_leading_zero_and_capitals_do_no_harm(ada: Person) -> None:
     assert "Quiz 1 ·" in words(await ada.say("  /QUIZ   01 "))
+
+
+async def test_a_quiz_opens_by_number_and_title_as_it_is_suggested(ada: Person) -> None:
+    assert "Quiz 11 ·" in words(await ada.say("/quiz 11 transformers"))

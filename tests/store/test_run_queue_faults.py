@@ -307,7 +307,7 @@ async def test_a_storm_of_kills_loses_no_run_and_ends_none_twice(url: str, redis
         for task in showing:
             task.cancel()
 
-    assert len(kills) >= STORM_RUNS // 20
+    assert len(kills) >= 3
     assert {order.id for order in orders} == outcomes.keys()
     assert {Outcome.OK} == set(outcomes.values())
     assert {1} == set(shown.values())

@@ -95,11 +95,12 @@ async def a_worker_end(
 
 
 async def taken_by(end: WorkerEnd, seconds: float = 10.0) -> Taken:
-    """The next run that this worker can take, by a sweep or from the stream."""
-    async with asyncio.timeout(seconds):
-        while True:
-            if taken := await end.take(await end.sweep(1) or await end.read(1)):
-                return taken[0]
+    """The next run that this worker can take, by a sweep or from the stream. Raises TimeoutError."""
+    until = time.monotonic() + seconds  # not asyncio.timeout: a client that is sending may swallow its one cancellation
+    while time.monotonic() < until:
+        if taken := await end.take(await end.sweep(1) or await end.read(1)):
+            return taken[0]
+    raise TimeoutError
 
 
 async def open_runs(redis: Redis) -> dict[str, object]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
 from bot.core.runs import Accepted, Cancelled, Finished, Outcome, Printed, Refusal, RefusalReason, RunEvent, Running
@@ -345,6 +346,6 @@ async def test_a_bug_of_the_worker_itself_is_raised_and_leaves_no_task(url: str,
     await redis.set("{q:cpu}:ready", "not a stream")
     stop, sandbox, before = asyncio.Event(), FakeSandbox(), len(asyncio.all_tasks())
 
-    with pytest.raises(ExceptionGroup):
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
         await serve(url, sandbox, slots=1, name="w1", settings=WorkerSettings(queue=quick()), stop=stop)
     assert (1, before) == (sandbox.closed, len(asyncio.all_tasks()))

@@ -1,0 +1,264 @@
+"""The life of the bot on Discord: connect, register the commands, answer, deliver, and end in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from bot.adapters.discord import client as library
+from bot.adapters.discord.client import ClientRest, Disconnected, Handlers, Shards, TokenRefused
+from bot.adapters.discord.conversation import DEFAULT, Conversation, Desk, Suggest, Tuning
+from bot.adapters.discord.messages import RestFirst, RestMessages
+from bot.adapters.discord.parse import Event
+from bot.adapters.discord.platform import Trouble, Why
+from bot.adapters.discord.registry import Localise, registered, untranslated
+from bot.adapters.discord.render import Json
+from bot.app.commands import COMMANDS
+from bot.core.errors import ConfigError, Unavailable
+from bot.ports import Log, Once, Rate
+
+INVITE = "https://discord.com/oauth2/authorize"
+PERMISSIONS = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15
+"""View Channel, Send Messages, Embed Links, Attach Files."""
+
+_NOT_ACCEPTED = (
+    "Discord does not accept DISCORD_TOKEN. Copy the token of your application anew: "
+    "discord.com/developers/applications, Bot, Reset Token."
+)
+_SLOWEST_RECONNECT = 60.0
+_HEALTHY_SECONDS = 60.0
+_IDENTIFY_SECONDS = 5.5
+"""Discord refuses two starts within 5 seconds (events/gateway)."""
+
+
+def invite_url(application_id: str) -> str:
+    """The link that adds the bot to a server with the few permissions it needs. Raises ConfigError."""
+    if not application_id.isascii() or not application_id.isdigit():
+        raise ConfigError("The application id is a number: discord.com/developers/applications, General Information.")
+    return f"{INVITE}?client_id={application_id}&scope=bot+applications.commands&permissions={PERMISSIONS}"
+
+
+async def serve(
+    desk: Desk,
+    *,
+    token: str,
+    once: Once,
+    rate: Rate,
+    log: Log,
+    ready: Callable[[str], None],
+    stop: asyncio.Event,
+    api_base: str | None = None,
+    gateway_url: str | None = None,
+    shard_ids: Sequence[int] | None = None,
+    shard_count: int | None = None,
+    suggest: Mapping[str, Suggest] | None = None,
+    localise: Localise = untranslated,
+    now: Callable[[], float] = time.time,
+    tuning: Tuning = DEFAULT,
+) -> None:
+    """Answer people on Discord until `stop`; calls `ready` with the bot's name once it is connected. `api_base` and
+    `gateway_url` replace Discord's own addresses. With `shard_ids` this process serves those of `shard_count` shards.
+    Raises ConfigError for a token that Discord does not accept."""
+    if shard_ids and not shard_count:
+        raise ConfigError("A range of shards needs their number as well: which of how many.")
+    async with _talking(desk, once, rate, log, suggest or {}, now, tuning) as (conversation, rest):
+        session = Session(conversation, rest, token, api_base or library.API, log, tuning.silence)
+        await session.stay(ready, stop, gateway_url, Shards(shard_ids, shard_count), _commands(suggest, localise))
+
+
+async def serve_http(
+    desk: Desk,
+    *,
+    token: str,
+    public_key: str,
+    host: str,
+    port: int,
+    once: Once,
+    rate: Rate,
+    log: Log,
+    ready: Callable[[str], None],
+    stop: asyncio.Event,
+    api_base: str | None = None,
+    suggest: Mapping[str, Suggest] | None = None,
+    localise: Localise = untranslated,
+    now: Callable[[], float] = time.time,
+    tuning: Tuning = DEFAULT,
+) -> None:
+    """The same by HTTP without the gateway, for any number of replicas behind one address, which Discord must be told
+    (General Information, Interactions Endpoint URL). `ready` is called with ours. Raises ConfigError, and Unavailable
+    while Discord does not answer."""
+    from bot.adapters.discord.endpoint import PATH, create_interactions_app  # the only user of `cryptography`
+
+    async with _talking(desk, once, rate, log, suggest or {}, now, tuning) as (conversation, rest):
+        app = create_interactions_app(
+            lambda event: conversation.handle(event, RestFirst(rest, event.place)),
+            public_key=public_key,
+            log=log,
+            now=now,
+        )
+        session = Session(conversation, rest, token, api_base or library.API, log, tuning.silence)
+        async with session.requests_only(_commands(suggest, localise)):
+            runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, host, port).start()
+                ready(f"http://{host}:{runner.addresses[0][1]}{PATH}")
+                await stop.wait()
+            except OSError as error:
+                raise ConfigError(f"Port {port} cannot be used: {error.strerror}.") from error
+            finally:
+                await runner.cleanup()
+                await conversation.close()
+
+
+@dataclass
+class Session:
+    """Keeps this process connected."""
+
+    conversation: Conversation
+    rest: ClientRest
+    token: str = field(repr=False)
+    api_base: str
+    log: Log
+    silence: float
+    _identified: bool = False
+
+    async def stay(
+        self,
+        ready: Callable[[str], None],
+        stop: asyncio.Event,
+        gateway_url: str | None,
+        shards: Shards,
+        commands: list[Json],
+    ) -> None:
+        """Connect, and connect anew whenever the library gives up, until asked to stop."""
+        announced = False
+
+        def connected(name: str, count: int) -> None:
+            nonlocal announced
+            self._identified = True
+            self.log.info("discord.connected", shards=count)
+            if not announced:
+                announced = True
+                ready(name)
+
+        handlers = self._handlers(connected)
+        failures = 0
+        while not stop.is_set():
+            began, self._identified = time.monotonic(), False
+            try:
+                client, wait = await library.for_gateway(
+                    self.token, handlers, self.api_base, self.silence, gateway_url, shards
+                )
+                try:
+                    if wait:
+                        self.log.warning("discord.no_starts_left", seconds=wait)
+                        await _pause(wait, stop)
+                    async with self._using(client, commands):
+                        await library.stay(client, stop)
+                finally:
+                    await client.close()
+            except TokenRefused:
+                raise ConfigError(_NOT_ACCEPTED) from None
+            except Disconnected as ended:
+                self.log.warning("discord.disconnected", why=str(ended))
+            except Exception:  # the edge of this connection: whatever broke in the library, the next one may hold
+                self.log.exception("discord.connection_failed")
+            lasted = time.monotonic() - began
+            failures = 0 if lasted > _HEALTHY_SECONDS else failures + 1
+            backoff = min(2.0**failures, _SLOWEST_RECONNECT) * random.uniform(0.5, 1.0)  # noqa: S311  spreads replicas
+            await _pause(max(backoff, _IDENTIFY_SECONDS - lasted if self._identified else 0.0), stop)
+
+    @asynccontextmanager
+    async def requests_only(self, commands: list[Json]) -> AsyncIterator[None]:
+        """Requests can be sent within the block. Raises ConfigError, or Unavailable while Discord is away."""
+        handlers = self._handlers(lambda *_: None)
+        try:
+            client = await library.logged_in(self.token, handlers, self.api_base, self.silence)
+        except TokenRefused:
+            raise ConfigError(_NOT_ACCEPTED) from None
+        except Disconnected as error:
+            raise Unavailable(f"Discord does not answer: {error}") from error
+        try:
+            async with self._using(client, commands):
+                yield
+        finally:
+            await client.close()
+
+    @asynccontextmanager
+    async def _using(self, client: library.Client, commands: list[Json]) -> AsyncIterator[None]:
+        exempt = await library.logged_in(self.token, self._handlers(lambda *_: None), self.api_base, self.silence)
+        self.rest.use(client, exempt)
+        registering = asyncio.create_task(self._register(client, commands), name="commands")
+        try:
+            yield
+        finally:
+            registering.cancel()
+            await asyncio.gather(registering, return_exceptions=True)
+            if not client.is_closed():
+                await self.conversation.close()  # while there is still a way to answer
+            await exempt.close()
+
+    async def _register(self, client: library.Client, commands: list[Json]) -> None:
+        """Register the commands; those of the last start stay until it works."""
+        for failures in range(8):
+            try:
+                await library.register(client, commands)
+            except Trouble as caught:
+                self.log.warning("discord.commands_not_registered", why=caught.why.value, code=caught.code)
+                if caught.why is not Why.AWAY:
+                    return
+            else:
+                return
+            await asyncio.sleep(2.0**failures)
+
+    def _handlers(self, connected: Callable[[str, int], None]) -> Handlers:
+        def unreadable(id: str) -> None:
+            self.log.exception("discord.unreadable", event_id=id)  # noqa: LOG004  called by the handler
+
+        async def event(event: Event) -> None:
+            await self.conversation.handle(event, RestFirst(self.rest, event.place))
+
+        return Handlers(event, connected, unreadable)
+
+
+@asynccontextmanager
+async def _talking(
+    desk: Desk,
+    once: Once,
+    rate: Rate,
+    log: Log,
+    suggest: Mapping[str, Suggest],
+    now: Callable[[], float],
+    tuning: Tuning,
+) -> AsyncIterator[tuple[Conversation, ClientRest]]:
+    """A conversation with its deliveries, and what sends its requests once it is given a client."""
+    rest = ClientRest()
+    conversation = Conversation(desk, RestMessages(rest), once, rate, log, suggest=suggest, now=now, tuning=tuning)
+    deliveries = asyncio.create_task(conversation.deliver(f"discord-{secrets.token_hex(6)}"), name="deliveries")
+    try:
+        yield conversation, rest
+    finally:
+        deliveries.cancel()
+        await asyncio.gather(deliveries, return_exceptions=True)
+        await conversation.close()
+        rest.use(None, None)
+
+
+def _commands(suggest: Mapping[str, Suggest] | None, localise: Localise) -> list[Json]:
+    return registered(COMMANDS, set(suggest or ()), localise)
+
+
+async def _pause(seconds: float, stop: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

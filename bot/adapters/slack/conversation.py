@@ -1,0 +1,264 @@
+"""From what a person did on Slack to what Slack shows: each event is answered by one owned, bounded task."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Protocol
+
+from bot.adapters.slack import render
+from bot.adapters.slack.api import RefusedError
+from bot.adapters.slack.cards import Cards
+from bot.adapters.slack.parse import (
+    GROUP,
+    Event,
+    HomeOpened,
+    Left,
+    Pressed,
+    Said,
+    Source,
+    Submitted,
+    deletes,
+    starts_run,
+)
+from bot.adapters.slack.place import Place
+from bot.adapters.slack.progress import Progress
+from bot.app.commands import COMMANDS
+from bot.app.deliveries import Address
+from bot.core.actions import Action
+from bot.core.errors import Unavailable
+from bot.core.ids import Caller, Tenant, UserId
+from bot.core.views import Form, Note, Reply, View
+from bot.ports import Log, Once
+
+MAX_EVENTS = 512
+"""Events answered at once; while so many are, Slack is told to try again."""
+REPLY_SECONDS = 900.0
+"""No reply takes longer; a run waits in line and then runs well within it."""
+REMEMBER_SECONDS = 3600.0
+"""Slack delivers an event again at once, after 1 and after 5 minutes."""
+DOUBLE_TAP_SECONDS = 1.0
+"""The same press of the same person on the same card within this time is one press."""
+MAX_NAMES = 10_000
+HOME_SECONDS = 2.0
+"""Looking at the App Home more often than this does not draw it again."""
+RETRY_SECONDS = 2.0
+DELIVERIES = 4
+"""Results that are being shown at once: one slow channel holds up no other."""
+HOME = ("stats", "daily", "review", "leaderboard month workspace", "quiz", "privacy", "help")
+"""What the App Home shows, in this order: those lines whose command exists."""
+STARTING = View((Note("Starting…"),), fallback="Starting…", private=False, final=False)
+
+
+class Desk(Protocol):
+    """What this adapter needs of `bot.app.desk.Desk`."""
+
+    def say(self, caller: Caller, line: str) -> AsyncIterator[Reply]:
+        """Answer a typed line."""
+        ...
+
+    def press(self, caller: Caller, wire: str) -> AsyncIterator[Reply]:
+        """Answer a pressed button."""
+        ...
+
+    def submit(self, caller: Caller, wire: str, values: Mapping[str, str]) -> AsyncIterator[Reply]:
+        """Answer a sent form."""
+        ...
+
+    def seal(self, caller: Caller, reply: Reply) -> Callable[[Action], str]:
+        """The function that writes the buttons of a reply."""
+        ...
+
+    async def deliver(self, group: str, consumer: str, show: Callable[[Address, View], Awaitable[None]]) -> None:
+        """Show finished runs until cancelled."""
+        ...
+
+
+class Conversation:
+    """Hands events to the desk and its replies to Slack."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        cards: Cards,
+        once: Once,
+        log: Log,
+        *,
+        left: Callable[[Tenant], Awaitable[None]] | None = None,
+        max_events: int = MAX_EVENTS,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self._desk = desk
+        self._cards = cards
+        self._once = once
+        self._log = log
+        self._left = left
+        self._max_events = max_events
+        self._retry_seconds = retry_seconds
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._names: OrderedDict[tuple[Tenant, UserId], str] = OrderedDict()
+
+    def take(self, event: Event) -> bool:
+        """Answer an event in a task of its own; False when too many are being answered already."""
+        if len(self._tasks) >= self._max_events:
+            self._log.warning("slack.too_busy", tenant=event.source.tenant)
+            return False
+        self._remember(event.source)
+        task = asyncio.create_task(self._guarded(event))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    async def deliver(self) -> None:
+        """Show finished runs as they come, until cancelled. While the queue is away it is asked again."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(DELIVERIES):
+                group.create_task(self._deliver(f"{GROUP}-{secrets.token_hex(6)}"))
+
+    async def close(self, patience: float) -> None:
+        """Let answers that are under way end for at most `patience` seconds, then stop the rest and wait for them."""
+        if tasks := list(self._tasks):
+            await asyncio.wait(tasks, timeout=patience)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def show(self, address: Address, view: View) -> None:
+        """Put the result of a run where it belongs. Raises Unavailable when Slack should be asked again later."""
+        try:
+            place = Place.decode(address.place)
+        except (ValueError, TypeError):
+            self._log.warning("slack.address_unreadable", tenant=address.tenant)
+            return
+        caller = address.caller()
+        await self._cards.result(caller, place, view, self._desk.seal(caller, view))
+
+    async def _deliver(self, consumer: str) -> None:
+        while True:
+            try:
+                await self._desk.deliver(GROUP, consumer, self.show)
+            except Unavailable:
+                self._log.warning("slack.deliveries_unavailable")
+            except Exception:  # the edge of this task: whatever broke, the next result still wants to be shown
+                self._log.exception("slack.deliveries_failed")
+            await asyncio.sleep(self._retry_seconds)
+
+    async def _guarded(self, event: Event) -> None:
+        source = event.source
+        try:
+            async with asyncio.timeout(REPLY_SECONDS):
+                if await self._first(event):
+                    await self._answer(event)
+        except TimeoutError:
+            self._log.warning("slack.reply_timed_out", tenant=source.tenant)
+        except RefusedError as refused:
+            self._log.warning("slack.refused", tenant=source.tenant, reason=refused.code)
+            await self._cards.apologise(source, f"Slack did not take my answer ({refused.code}).")
+        except Unavailable:
+            self._log.warning("slack.unavailable", tenant=source.tenant)
+            await self._cards.apologise(source, "Slack did not take my answer. Please try again in a moment.")
+        except Exception:  # the edge of this task
+            ticket = secrets.token_hex(4)
+            self._log.exception("slack.failed", ticket=ticket, tenant=source.tenant)
+            await self._cards.apologise(source, f"Something went wrong on our side. Please report error {ticket}.")
+
+    async def _first(self, event: Event) -> bool:
+        """Whether this is the first delivery of the event, and no second tap of the same finger."""
+        source = event.source
+        keys = [(f"slack:{source.tenant}:{source.event}", REMEMBER_SECONDS)] if source.event else []
+        if isinstance(event, Pressed):
+            on = event.card.ts if event.card else "home"
+            keys.append((f"slack:{source.tenant}:{source.user}:{on}:{event.wire}", DOUBLE_TAP_SECONDS))
+        if isinstance(event, HomeOpened):
+            keys.append((f"slack:{source.tenant}:{source.user}:home", HOME_SECONDS))
+        try:
+            return all([await self._once.first(key, seconds) for key, seconds in keys])
+        except Unavailable:
+            return True  # the store that remembers deliveries is the one that keeps scores: the desk says "try again"
+
+    async def _answer(self, event: Event) -> None:
+        match event:
+            case Said(_, line):
+                await self._reply(event, lambda caller: self._desk.say(caller, line))
+            case Pressed(_, wire):
+                await self._reply(event, lambda caller: self._desk.press(caller, wire))
+            case Submitted(_, wire, values):
+                await self._reply(event, lambda caller: self._desk.submit(caller, wire, values))
+            case HomeOpened(source):
+                await self._home(source)
+            case Left(source):
+                if self._left:
+                    await self._left(source.tenant)
+
+    async def _reply(self, event: Said | Pressed | Submitted, ask: Callable[[Caller], AsyncIterator[Reply]]) -> None:
+        source = event.source
+        place = source.place
+        if starts_run(event):
+            place = await self._placeholder(source)
+        caller = self._caller(source, place)
+        progress = self._cards.follow(source.tenant, place)
+        try:
+            async for reply in ask(caller):
+                seal = self._desk.seal(caller, reply)
+                if isinstance(reply, Form):
+                    await self._cards.dialog(source, place, reply, seal)
+                else:
+                    await self._view(event, place, progress, reply, seal)
+        finally:
+            await progress.close()
+
+    async def _view(
+        self,
+        event: Said | Pressed | Submitted,
+        place: Place,
+        progress: Progress,
+        view: View,
+        seal: Callable[[Action], str],
+    ) -> None:
+        if not view.final:
+            await self._cards.going(event.source, place, progress, view, seal)
+            return
+        card = event.card if isinstance(event, Pressed) else None
+        await self._cards.answer(event.source, place, view, seal, card)
+        if isinstance(event, Pressed) and view.in_place and card and card.files and deletes(event):
+            await self._cards.forget(event.source.tenant, card.files)
+
+    async def _placeholder(self, source: Source) -> Place:
+        """The place with a message in it that the result will replace, whichever process shows it. Where we may not
+        post, the place stays without one, and the result is whispered."""
+        try:
+            return await self._cards.start(source, render.message(STARTING, str).body)
+        except RefusedError as refused:
+            await self._cards.shut_out(source, refused.code)
+            return source.place
+
+    async def _home(self, source: Source) -> None:
+        shown = []
+        caller = self._caller(source, source.place)
+        for line in HOME:
+            if line.split()[0] in COMMANDS:
+                replies = [reply async for reply in self._desk.say(caller, "/" + line)]
+                shown += [(view, self._desk.seal(caller, view)) for view in replies if isinstance(view, View)][-1:]
+        await self._cards.publish(source, shown)
+
+    def _remember(self, source: Source) -> None:
+        """Keep the name of someone who did something: events such as mentions carry none, and asking Slack for it
+        would need a scope more."""
+        if source.name:
+            self._names[source.tenant, source.user] = source.name
+            self._names.move_to_end((source.tenant, source.user))
+            if len(self._names) > MAX_NAMES:
+                self._names.popitem(last=False)
+
+    def _caller(self, source: Source, place: Place) -> Caller:
+        return Caller(
+            source.tenant,
+            source.channel,
+            source.user,
+            source.name or self._names.get((source.tenant, source.user), ""),
+            event=source.event or secrets.token_hex(12),
+            group=GROUP,
+            place=place.encode(),
+        )

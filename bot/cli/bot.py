@@ -1,0 +1,145 @@
+"""`torchquiz bot`: the product on Discord and Slack, in one process or in many."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+from pydantic import SecretStr
+
+from bot.app.desk import Desk
+from bot.app.study import SHELVES
+from bot.bank.load import FOLDER, load
+from bot.bootstrap import Store, build_desk, open_store
+from bot.cli.worker_process import queue_with_worker
+from bot.config import Settings
+from bot.core.bank import Bank
+from bot.core.errors import ConfigError
+from bot.core.text import clip
+
+MOST_SUGGESTIONS = 25
+_NOTHING = (
+    "No platform is set up. Set DISCORD_TOKEN for Discord, or SLACK_BOT_TOKEN and SLACK_APP_TOKEN for Slack. "
+    "For a look without any token: torchquiz demo"
+)
+
+Serving = Coroutine[Any, Any, None]
+
+
+async def run_bot(settings: Settings, say: Callable[[str], None], *, with_worker: bool = False) -> None:
+    """Serve every platform whose token is set until Ctrl-C. Raises ConfigError with what to do."""
+    if not (settings.discord_token or settings.slack_bot_token):
+        raise ConfigError(_NOTHING)
+    bank = load(settings.content or FOLDER)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings, lambda line: say(f"store    {line}")))
+        for warning in store.warnings:
+            say(f"store    note: {warning}")
+        queue = await stack.enter_async_context(queue_with_worker(store, say)) if with_worker else store.queue
+        desk = build_desk(settings, store, structlog.get_logger(), queue, bank)
+        await _together(list(_platforms(settings, store, desk, bank, stop, say)), stop)
+        say("stopped; nothing is lost")
+
+
+def _platforms(
+    settings: Settings, store: Store, desk: Desk, bank: Bank, stop: asyncio.Event, say: Callable[[str], None]
+) -> Iterator[Serving]:
+    if settings.discord_token:
+        yield _discord(settings, settings.discord_token, store, desk, bank, stop, say)
+    if settings.slack_bot_token:
+        yield _slack(settings, settings.slack_bot_token, store, desk, stop, say)
+
+
+async def _together(serving: Sequence[Serving], stop: asyncio.Event) -> None:
+    """Run all; when one fails, stop the others and raise what failed."""
+    tasks = [asyncio.create_task(each) for each in serving]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    stop.set()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, BaseException):
+            raise error
+
+
+async def _discord(
+    settings: Settings,
+    token: SecretStr,
+    store: Store,
+    desk: Desk,
+    bank: Bank,
+    stop: asyncio.Event,
+    say: Callable[[str], None],
+) -> None:
+    _needs("discord", "discord.py")
+    from bot.adapters.discord.serving import serve, serve_http
+
+    shared: dict[str, Any] = {
+        "token": token.get_secret_value(),
+        "once": store.once(),
+        "rate": store.rate(),
+        "log": structlog.get_logger(),
+        "ready": lambda name: say(f"discord  ready: {name}"),
+        "stop": stop,
+        "api_base": settings.discord_api_base,
+        "suggest": suggestions(bank),
+    }
+    if settings.discord_public_key:
+        key, host, port = settings.discord_public_key, settings.host, settings.port
+        await serve_http(desk, public_key=key, host=host, port=port, **shared)
+    else:
+        await serve(desk, gateway_url=settings.discord_gateway_url, **shared)
+
+
+async def _slack(
+    settings: Settings, token: SecretStr, store: Store, desk: Desk, stop: asyncio.Event, say: Callable[[str], None]
+) -> None:
+    _needs("slack_bolt", "slack-bolt")
+    from bot.adapters.slack.client import serve
+
+    await serve(
+        desk,
+        bot_token=token.get_secret_value(),
+        app_token=_revealed(settings.slack_app_token),
+        signing_secret=_revealed(settings.slack_signing_secret),
+        once=store.once(),
+        rate=store.rate(),
+        log=structlog.get_logger(),
+        api_base=settings.slack_api_base,
+        http_port=settings.slack_port,
+        stop=stop,
+        ready=lambda line: say(f"slack    {line}"),
+    )
+
+
+def suggestions(bank: Bank) -> dict[str, Callable[[str], list[str]]]:
+    """What to offer while someone types an argument, by ``command.argument``."""
+    quizzes = [clip(f"{quiz.number} {quiz.title}", 100) for quiz in bank.quizzes.values()]
+    offers = {"quiz.what": quizzes}
+    for name, shelf in SHELVES.items():
+        items = [item for section in bank.sections_of(*shelf.kinds) for item in section.items]
+        offers[f"{name}.what"] = list(dict.fromkeys(item.topic for item in items))
+    return {name: _holding(lines) for name, lines in offers.items()}
+
+
+def _holding(lines: Sequence[str]) -> Callable[[str], list[str]]:
+    return lambda typed: [line for line in lines if typed.strip().lower() in line.lower()][:MOST_SUGGESTIONS]
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
+
+
+def _needs(module: str, package: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        extra = module.partition("_")[0]
+        raise ConfigError(f"{package} is not installed. Install it with: pip install 'torchquiz[{extra}]'")
