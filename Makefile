@@ -54,5 +54,8 @@ test-e2e: setup-dev ## Real processes and a real browser
 bench: setup-dev ## Print the speed ratios (JSON=path also writes them)
 	@$(BIN)/python -m bench $(if $(JSON),--json $(JSON))
 
+soak: setup-dev ## The long versions of the tests: every zone, large crash simulations (minutes)
+	@$(BIN)/python -m pytest -m soak -n 2
+
 clean: ## Remove the virtual environment and caches
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
