@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from bot.core.daily import Answered, Bag, Claim, Entry, Later, NewPost, Person, Post
-from bot.core.ids import Caller, ChannelId, ItemId, OptionId, Tenant, UserId
+from bot.core.ids import Caller, ChannelId, ItemId, OptionId, Platform, Tenant, UserId
 from bot.core.runs import Accepted, Cancelled, Completion, Refusal, RunEvent, RunId, RunOrder
 from bot.core.schedule import PostId, Schedule, ScheduleId
 from bot.core.scoring import BoardPage, Progress, Recorded
@@ -165,11 +165,11 @@ class Schedules(Protocol):
         """The time that decides: the store's, or that of a simulation."""
         ...
 
-    async def next_at(self) -> Sequence[tuple[int, datetime]]:
-        """For each shard with work, when its first item is due."""
+    async def next_at(self, platforms: Sequence[Platform]) -> Sequence[tuple[str, datetime]]:
+        """For each shard of these platforms that has work, when its first item is due."""
         ...
 
-    async def claim(self, shard: int, most: int) -> Sequence[Claim]:
+    async def claim(self, shard: str, most: int) -> Sequence[Claim]:
         """Take work that is due, for the length of a lease."""
         ...
 

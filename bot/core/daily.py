@@ -160,7 +160,7 @@ class Claim:
     """Work that this process holds until its lease ends."""
 
     member: str
-    shard: int
+    shard: str
     task: Task
     tenant: Tenant
     channel: ChannelId

@@ -81,6 +81,8 @@ class Schedule:
     paused: bool = False
     resumes: date | None = None
     """The first date of a pause that asks again; None: when someone resumes it."""
+    early: date | None = None
+    """A date whose question someone asked to have at once, before its time."""
     since: datetime = datetime(2000, 1, 1, tzinfo=UTC)
     """When these settings began to hold: nothing before it is due."""
     version: int = 0

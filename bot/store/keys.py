@@ -81,7 +81,7 @@ def rate(bucket: str) -> str:
 
 
 SHARDS = 16
-"""Schedules and work that is due are spread over this many shards; each is one cluster slot."""
+"""Schedules and work that is due are spread over this many shards for each platform; each is one cluster slot."""
 POST_LIFETIME = timedelta(days=400)
 """How long a question of the day and its answers are kept."""
 TODAY_LIFETIME = timedelta(days=15)
@@ -144,12 +144,18 @@ def draft(tenant: str, token: str) -> str:
     return of(tenant, "draft", part(token))
 
 
-def shard_of(tenant: str) -> int:
+def shards(platform: str) -> tuple[str, ...]:
+    """The shards of a platform, by the letter that its tenants begin with."""
+    return tuple(f"{platform}{number}" for number in range(SHARDS))
+
+
+def shard_of(tenant: str) -> str:
     """The shard of a tenant's schedules."""
-    return int.from_bytes(hashlib.blake2b(tenant.encode("utf-8", "surrogatepass"), digest_size=2).digest()) % SHARDS
+    number = int.from_bytes(hashlib.blake2b(tenant.encode("utf-8", "surrogatepass"), digest_size=2).digest()) % SHARDS
+    return f"{tenant[:1]}{number}"
 
 
-def in_shard(shard: int, *parts: str) -> str:
+def in_shard(shard: str, *parts: str) -> str:
     """A key of a shard: ``due`` sorted set of work by its time in ms, ``out`` hash of its state, ``sc:<tenant>`` hash
     of schedules, ``audit:<tenant>`` stream. Kept."""
     return ":".join((PREFIX, f"{{s{shard}}}", *parts))

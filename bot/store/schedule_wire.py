@@ -41,6 +41,7 @@ def document(schedule: Schedule) -> str:
             "skipped": sorted(map(date.isoformat, schedule.skipped)),
             "paused": schedule.paused,
             "resumes": schedule.resumes.isoformat() if schedule.resumes else None,
+            "early": schedule.early.isoformat() if schedule.early else None,
             "since": schedule.since.isoformat(),
         },
         ensure_ascii=True,
@@ -68,6 +69,7 @@ def schedule_of(text: str, version: int) -> Schedule:
         skipped=frozenset(map(date.fromisoformat, read["skipped"])),
         paused=read["paused"],
         resumes=date.fromisoformat(read["resumes"]) if read["resumes"] else None,
+        early=date.fromisoformat(read["early"]) if read["early"] else None,
         since=datetime.fromisoformat(read["since"]),
         version=version,
     )

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from bot.core.daily import Claim, Entry, Later, Task
 from bot.core.errors import BadInput
-from bot.core.ids import ChannelId, Tenant
+from bot.core.ids import ChannelId, Platform, Tenant
 from bot.core.schedule import Schedule, ScheduleId
 from bot.ports import Clock
 from bot.store import keys
@@ -119,18 +119,19 @@ class RedisSchedules:
         seconds, micros = await self._execute("TIME")
         return moment(int(seconds) * 1000 + int(micros) // 1000)
 
-    async def next_at(self) -> Sequence[tuple[int, datetime]]:
-        """For each shard with work, when its first item is due. Raises Unavailable."""
+    async def next_at(self, platforms: Sequence[Platform]) -> Sequence[tuple[str, datetime]]:
+        """For each shard of these platforms that has work, when its first item is due. Raises Unavailable."""
+        shards = [shard for platform in platforms for shard in keys.shards(platform.value)]
         try:
             pipeline: Any = self._redis.pipeline(transaction=False)
-            for shard in range(keys.SHARDS):
+            for shard in shards:
                 pipeline.zrange(keys.in_shard(shard, "due"), 0, 0, withscores=True)
             rows = await pipeline.execute()
         except RedisError as error:
             raise translated(error) from error
-        return [(shard, moment(row[0][1])) for shard, row in enumerate(rows) if row]
+        return [(shard, moment(row[0][1])) for shard, row in zip(shards, rows, strict=True) if row]
 
-    async def claim(self, shard: int, most: int) -> Sequence[Claim]:
+    async def claim(self, shard: str, most: int) -> Sequence[Claim]:
         """Take work that is due, for the length of a lease. Raises Unavailable."""
         now, *cells = await call(
             self._redis,
@@ -188,7 +189,7 @@ def _milliseconds(length: timedelta) -> int:
     return length // timedelta(milliseconds=1)
 
 
-def _claims(shard: int, now: datetime, cells: Sequence[bytes]) -> Iterator[Claim]:
+def _claims(shard: str, now: datetime, cells: Sequence[bytes]) -> Iterator[Claim]:
     """Rows of six: member, fence, state, day, last, schedule."""
     values = iter(cells)
     while row := tuple(islice(values, 6)):

@@ -11,7 +11,13 @@ from bot.core.periods import DEFAULT, PERIODS, buckets
 
 
 def test_a_day_counts_for_its_day_week_month_season_and_all_time() -> None:
-    assert [bucket.label for bucket in buckets(date(2026, 11, 22))] == ["d20261122", "w202647", "m202611", "s2026q4", "a"]
+    assert [bucket.label for bucket in buckets(date(2026, 11, 22))] == [
+        "d20261122",
+        "w202647",
+        "m202611",
+        "s2026q4",
+        "a",
+    ]
 
 
 def test_the_week_of_new_year_belongs_to_the_iso_year() -> None:
