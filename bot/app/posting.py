@@ -211,9 +211,10 @@ class Posting:
         stands = await self._dailies.confirm(post, message)
         also: list[Later] = []
         if stands:
-            also.append(Later(Task.CLOSE, post.day, post.closes))
-            if doubted or stands != message:
-                also.append(Later(Task.CHECK, post.day, await self._schedules.now() + RECHECK))
+            also = [
+                Later(Task.CLOSE, post.day, post.closes),
+                _recheck(post, if_moved=not doubted and stands == message),
+            ]
         if stands != message:
             self._log.warning("daily.duplicate", tenant=post.tenant, channel=post.channel, post=post.id)
             await self._delete(post, message)
@@ -273,10 +274,15 @@ class Posting:
         post = await self._of(claim)
         if post and post.message:
             chat = self._chats[Platform(post.tenant[0])]
-            for found in await chat.find(post.tenant, post.channel, post.id, post.opens - RECHECK):
-                if found != post.message:
+            found = await chat.find(post.tenant, post.channel, post.id, post.opens - RECHECK)
+            if post.digest:
+                since = post.closes - RECHECK
+                key = _digest_key(post)
+                found = [*found, *await chat.find(post.tenant, post.channel, key, since, thread=post.message)]
+            for each in found:
+                if each not in (post.message, post.digest):
                     self._log.warning("daily.duplicate", tenant=post.tenant, channel=post.channel, post=post.id)
-                    await self._delete(post, found)
+                    await self._delete(post, each)
         await self._schedules.done(claim, None, None)
 
     async def _close(self, claim: Claim) -> None:
@@ -297,11 +303,11 @@ class Posting:
             await chat.edit(post.tenant, post.channel, closed.message, reveal(closed, item))
             if not closed.digest and closed.answered and not await self._digested(claim, closed):
                 return
-        await self._schedules.done(claim, None, None)
+        await self._schedules.done(claim, None, None, [_recheck(post, if_moved=not claim.sending)])
 
     async def _digested(self, claim: Claim, post: Post) -> bool:
         """Send the digest, unless it is there. False when someone else is at it."""
-        chat, key, item = self._chats[Platform(post.tenant[0])], f"{post.id}-digest", self._pool.question(post.item)
+        chat, key, item = self._chats[Platform(post.tenant[0])], _digest_key(post), self._pool.question(post.item)
         assert item is not None
         if claim.sending:
             found = await chat.find(post.tenant, post.channel, key, post.closes - RECHECK, thread=post.message)
@@ -321,6 +327,15 @@ class Posting:
     async def _of(self, claim: Claim) -> Post | None:
         assert claim.day is not None
         return await self._dailies.post(claim.tenant, post_id(claim.channel, claim.day, claim.schedule))
+
+
+def _recheck(post: Post, *, if_moved: bool) -> Later:
+    """A look for second messages, after every lease that could still send one."""
+    return Later(Task.CHECK, post.day, RECHECK, if_moved=if_moved)
+
+
+def _digest_key(post: Post) -> str:
+    return f"{post.id}-digest"
 
 
 def moment_of(settings: Schedule, due: Occurrence) -> datetime:

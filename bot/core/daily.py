@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from bot.core.ids import ChannelId, ItemId, OptionId, Tenant
@@ -185,7 +185,10 @@ class Later:
 
     task: Task
     day: date
-    at: datetime
+    at: datetime | timedelta
+    """When, or how long from now."""
+    if_moved: bool = False
+    """Only when someone else has held the finished item meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

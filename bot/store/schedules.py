@@ -160,13 +160,20 @@ class RedisSchedules:
     async def add(self, tenant: Tenant, channel: ChannelId, schedule: ScheduleId, item: Later) -> None:
         """Note work, unless it is noted already. Raises Unavailable."""
         name = member(tenant, channel, schedule, item.task, item.day)
-        await self._execute("ZADD", _key(tenant, "due"), "NX", ms(item.at), name)
+        await self._execute(
+            "ZADD",
+            _key(tenant, "due"),
+            "NX",
+            ms(item.at if isinstance(item.at, datetime) else await self.now() + item.at),
+            name,
+        )
 
     async def done(self, claim: Claim, day: date | None, due: datetime | None, also: Sequence[Later] = ()) -> bool:
         """The occurrence of `day` has been posted, or the item is finished. Raises Unavailable."""
         items: list[str] = []
         for each in also:
-            items += (member(claim.tenant, claim.channel, claim.schedule, each.task, each.day), ms(each.at))
+            name = member(claim.tenant, claim.channel, claim.schedule, each.task, each.day)
+            items += (name, _when(each.at), "moved" if each.if_moved else "always")
         args = (claim.member, claim.fence, compact(day) if day else "", ms(due), self._given_now(), *items)
         shard_keys = (keys.in_shard(claim.shard, "due"), keys.in_shard(claim.shard, "out"))
         return bool(await call(self._redis, self._done, shard_keys, args))
@@ -183,6 +190,10 @@ class RedisSchedules:
 
 def _key(tenant: Tenant, *parts: str) -> str:
     return keys.in_shard(keys.shard_of(tenant), *parts)
+
+
+def _when(at: datetime | timedelta) -> str:
+    return f"+{_milliseconds(at)}" if isinstance(at, timedelta) else ms(at)
 
 
 def _milliseconds(length: timedelta) -> int:
