@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from bench import answer_path, clone, queue, run
+from bench import answer_path, clone, daily, queue, run
 
 MEASURES: Mapping[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
     "answer_path": answer_path.measure,
+    "daily": daily.measure,
     "queue": queue.measure,
     "run": run.measure,
     "clone": clone.measure,
@@ -22,6 +23,12 @@ MEASURES: Mapping[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
 TARGETS: Mapping[str, str] = {
     "answer_path_ratio": ">= 0.85",
     "answer_path_round_trips": "= 1",
+    "daily_fanout_ratio": "<= 1.1",
+    "daily_redis_us_per_post": "<= 100",
+    "daily_bytes_per_answer": "<= 25",
+    "daily_clicks_lost": "= 0",
+    "daily_clicks_doubled": "= 0",
+    "daily_board_cpu_ratio_1m": "<= 1.25",
     "run_warm_speedup": ">= 25",
     "clone_to_page_seconds": "<= 30",
     "clone_to_run_seconds": "<= 120",

@@ -28,6 +28,8 @@ RECHECK = timedelta(minutes=5)
 """When a second message of a question that was in doubt is looked for: after every lease that could still send it."""
 IDLE_SECONDS = 30.0
 """The longest sleep: settings may change meanwhile."""
+BUSY_SECONDS = 0.2
+"""The sleep where a shard had work just now and may have more."""
 STEP_SECONDS = 20.0
 """With more than this between mark and sending, the lease may end too soon: leave it to the next."""
 COUNTER_MARGIN = timedelta(seconds=15)
@@ -82,17 +84,24 @@ class Posting:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _take(self, running: set[asyncio.Task[None]]) -> float:
-        """Begin what is due, as far as hands are free; returns the seconds until there may be more."""
+        """Begin what is due, as far as hands are free; returns the seconds until there may be more.
+
+        The store is asked only when half of the hands are free, not after each item."""
+        if len(running) > IN_FLIGHT // 2:
+            return IDLE_SECONDS
         try:
-            room = IN_FLIGHT - len(running)
-            for claim in await self.claims(room) if room else ():
+            now, ahead = await self._ahead()
+            for claim in await self._claimed(now, ahead, IN_FLIGHT - len(running)):
                 running.add(asyncio.create_task(self.do(claim)))
-            now, ahead = await self._schedules.now(), await self._schedules.next_at(tuple(self._chats))
         except Unavailable:
             self._log.warning("daily.store_unavailable")
             return IDLE_SECONDS / 10
-        soonest = min((at for _, at in ahead), default=now + timedelta(seconds=IDLE_SECONDS))
-        return min(max((soonest - now).total_seconds(), 0.05), IDLE_SECONDS)
+        later = [at for _, at in ahead if at > now]
+        if len(running) > IN_FLIGHT // 2:
+            return IDLE_SECONDS
+        soonest = min(later, default=now + timedelta(seconds=IDLE_SECONDS))
+        rest = (soonest - now).total_seconds()
+        return min(rest, IDLE_SECONDS) if len(later) == len(ahead) else min(rest, BUSY_SECONDS)
 
     async def tick(self) -> int:
         """Do once what is due now; returns how many items."""
@@ -102,9 +111,14 @@ class Posting:
 
     async def claims(self, most: int) -> Sequence[Claim]:
         """Take work that is due, at most so much. Raises Unavailable."""
-        now = await self._schedules.now()
+        return await self._claimed(*await self._ahead(), most)
+
+    async def _ahead(self) -> tuple[datetime, Sequence[tuple[str, datetime]]]:
+        return await self._schedules.now(), await self._schedules.next_at(tuple(self._chats))
+
+    async def _claimed(self, now: datetime, ahead: Sequence[tuple[str, datetime]], most: int) -> Sequence[Claim]:
         found: list[Claim] = []
-        for shard, at in sorted(await self._schedules.next_at(tuple(self._chats)), key=lambda each: each[1]):
+        for shard, at in sorted(ahead, key=lambda each: each[1]):
             if at <= now and len(found) < most:
                 found += await self._schedules.claim(shard, most - len(found))
         return found

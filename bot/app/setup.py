@@ -33,6 +33,7 @@ from bot.core.text import display_name, line
 from bot.core.views import Block, Bullets, Button, Field, Form, Heading, Look, Note, Reply, Text, View, plain
 from bot.ports import Schedules
 
+CHANGED = "Someone else has changed this schedule in the meantime. Type `/schedules` to see it as it is now."
 NEXT_SHOWN = 3
 MOST = 10
 """Schedules in one channel."""
@@ -164,7 +165,10 @@ class Setup:
         """A button under a schedule was pressed. Raises BadInput when the schedule has changed since it was shown."""
         _admin(caller)
         held = await self._one(caller, action.schedule)
-        return await self._apply(caller, replace(held, version=action.version), action.verb, "")
+        done_before = held.paused == (action.verb == "pause") and action.verb in ("pause", "resume")
+        if held.version != action.version and not done_before:
+            raise BadInput(CHANGED)
+        return await self._apply(caller, held, action.verb, "")
 
     # -- /daily
 

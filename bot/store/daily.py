@@ -245,7 +245,9 @@ _MILESTONES = " ".join(map(str, MILESTONES))
 
 def _record_request(post: NewPost, version: int) -> tuple[tuple[str, ...], tuple[object, ...]]:
     tenant = post.tenant
-    labels, scopes = _boards(post.channel, post.day, post.topic)
+    if post.channel == keys.TENANT_SCOPE:
+        raise ValueError(f"{post.channel!r} names the whole tenant's boards and cannot be a channel")
+    labels, ends = _boards(post.day)
     fields = {
         "item": post.item,
         "right": post.right,
@@ -261,7 +263,7 @@ def _record_request(post: NewPost, version: int) -> tuple[tuple[str, ...], tuple
         "channel": post.channel,
         "sid": post.schedule,
         "labels": labels,
-        "scopes": scopes,
+        "ends": ends,
     }
     return (
         (
@@ -289,15 +291,13 @@ def _record_request(post: NewPost, version: int) -> tuple[tuple[str, ...], tuple
     )
 
 
-@lru_cache(maxsize=1024)
-def _boards(channel: ChannelId, day: date, topic: str) -> tuple[str, str]:
-    """The labels with their ends, and the scopes, that answers to a question count for."""
-    labels = " ".join(
-        f"{bucket.label}@{int(bucket.expires.timestamp()) if bucket.expires else 0}" for bucket in buckets(day)
-    )
-    if channel == keys.TENANT_SCOPE:
-        raise ValueError(f"{channel!r} names the whole tenant's boards and cannot be a channel")
-    return labels, "\x1f".join((keys.part(channel), keys.TENANT_SCOPE, keys.part(f"topic:{topic}")))
+@lru_cache(maxsize=64)
+def _boards(day: date) -> tuple[str, str]:
+    """The labels that answers to a question count for, and when their boards end; each short enough (64 bytes) for
+    Redis to pack the post tightly."""
+    counted = buckets(day)
+    ends = (str(int(bucket.expires.timestamp())) if bucket.expires else "0" for bucket in counted)
+    return " ".join(bucket.label for bucket in counted), " ".join(ends)
 
 
 def _post(tenant: Tenant, id: PostId, values: Sequence[bytes | None]) -> Post | None:

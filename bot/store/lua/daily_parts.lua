@@ -21,7 +21,7 @@ local function int(number)
 end
 
 local NAMES = {'item', 'right', 'order', 'topic', 'mode', 'zone', 'day', 'opens', 'closes', 'state', 'seq', 'message',
-  'digest', 'n', 'void', 'channel', 'sid', 'ca', 'cb', 'cc', 'cd', 'ce', 'cf', 'labels', 'scopes', 'nb', 'daynum'}
+  'digest', 'n', 'void', 'channel', 'sid', 'ca', 'cb', 'cc', 'cd', 'ce', 'cf', 'labels', 'ends', 'nb', 'daynum'}
 local TOLD = 23 -- the names up to this one are told to the caller
 
 local function read_post(key)
@@ -32,6 +32,10 @@ local function read_post(key)
     if i <= TOLD then told[i] = post[name] end
   end
   return post, told
+end
+
+local function escaped(id)
+  return (string.gsub(string.gsub(string.gsub(id, '%%', '%%25'), '{', '%%7B'), '}', '%%7D'))
 end
 
 local function bucket_key(base, post, user)
@@ -66,10 +70,13 @@ end
 
 -- The boards of a person for this post, as they are. Reads only, and raises for a key of the wrong type.
 local function look(base, post, user)
-  local found = {}
-  for scope in string.gmatch(post.scopes, '[^\31]+') do
-    for label, expires in string.gmatch(post.labels, '(%S+)@(%d+)') do
-      local name = scope .. ':' .. label
+  local found, ends = {}, {}
+  for expires in string.gmatch(post.ends, '%d+') do ends[#ends + 1] = expires end
+  for _, scope in ipairs({escaped(post.channel), 't', escaped('topic:' .. post.topic)}) do
+    local number = 0
+    for label in string.gmatch(post.labels, '%S+') do
+      number = number + 1
+      local name, expires = scope .. ':' .. label, ends[number]
       local at = {board = base .. 'lb:' .. name, tallies = base .. 'ln:' .. name, expires = expires}
       at.score = redis.call('ZSCORE', at.board, user)
       at.tally = redis.call('HGET', at.tallies, user)
@@ -80,7 +87,7 @@ local function look(base, post, user)
 end
 
 local function person_key(base, user)
-  return base .. 'u:' .. string.gsub(string.gsub(string.gsub(user, '%%', '%%25'), '{', '%%7B'), '}', '%%7D')
+  return base .. 'u:' .. escaped(user)
 end
 
 local function totals(key, post)
