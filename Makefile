@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test format check test-pure test-e2e bench picture clean
+.PHONY: help setup setup-dev demo test format check test-pure test-e2e bench picture soak clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ bench: setup-dev ## Print the speed ratios (JSON=path also writes them)
 
 picture: setup-dev ## Take the README's picture of the demo page
 	@$(BIN)/python -m scripts.demo_picture
+
+soak: setup-dev ## The long versions of the tests: every zone, large crash simulations (minutes)
+	@$(BIN)/python -m pytest -m soak -n 2
 
 clean: ## Remove the virtual environment and caches
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
-from bench import answer_path, clone, discord_acks, queue, run, slack_acks
+from bench import answer_path, clone, daily, discord_acks, queue, run, slack_acks
 
 MEASURES: Mapping[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
     "answer_path": answer_path.measure,
+    "daily": daily.measure,
     "queue": queue.measure,
     "run": run.measure,
     "discord_acks": discord_acks.measure,
@@ -24,6 +25,12 @@ MEASURES: Mapping[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
 TARGETS: Mapping[str, str] = {
     "answer_path_ratio": ">= 0.85",
     "answer_path_round_trips": "= 1",
+    "daily_fanout_ratio": "<= 1.1",
+    "daily_redis_us_per_post": "<= 100",
+    "daily_bytes_per_answer": "<= 25",
+    "daily_clicks_lost": "= 0",
+    "daily_clicks_doubled": "= 0",
+    "daily_board_cpu_ratio_1m": "<= 1.25",
     "run_warm_speedup": ">= 25",
     "discord_ack_cpu_ratio": "<= 1.25",
     "discord_unacknowledged": "= 0",

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from bot.core.ids import Caller, ItemId, OptionId
+from bot.core.daily import Answered, Bag, Claim, Entry, Later, NewPost, Person, Post
+from bot.core.ids import Caller, ChannelId, ItemId, OptionId, Platform, Tenant, UserId
 from bot.core.runs import Accepted, Cancelled, Completion, Refusal, RunEvent, RunId, RunOrder
+from bot.core.schedule import PostId, Schedule, ScheduleId
 from bot.core.scoring import BoardPage, Progress, Recorded
+from bot.core.views import View
 
 
 class Clock(Protocol):
@@ -116,4 +119,180 @@ class Rate(Protocol):
 
     async def take(self, bucket: str, per_second: float, burst: int) -> float:
         """Reserve one action of the bucket; returns the seconds to wait before doing it, 0 for at once."""
+        ...
+
+
+class Schedules(Protocol):
+    """Schedules, and the work that falls due by them. Any number of processes share it; none leads.
+
+    All methods raise Unavailable when the store does not answer.
+    """
+
+    async def new_id(self, tenant: Tenant, channel: ChannelId) -> ScheduleId:
+        """An id that this channel never had."""
+        ...
+
+    async def save(self, schedule: Schedule, due: datetime | None, who: str, what: str) -> Schedule:
+        """Save over the version that `schedule` carries; returns it with the next. Raises BadInput when someone else
+        has changed it since. `due` is when its next question is."""
+        ...
+
+    async def remove(self, schedule: Schedule, who: str) -> None:
+        """Take it away, on the same terms."""
+        ...
+
+    async def of_tenant(self, tenant: Tenant) -> Sequence[Schedule]:
+        """All schedules of a team, by channel and id."""
+        ...
+
+    async def last_day(self, schedule: Schedule) -> date | None:
+        """The newest local date that was dealt with."""
+        ...
+
+    async def audit(self, tenant: Tenant, count: int) -> Sequence[Entry]:
+        """The newest actions of admins, newest first."""
+        ...
+
+    async def keep_draft(self, tenant: Tenant, schedule: Schedule) -> str:
+        """Keep a schedule until it is confirmed; returns a token for a button."""
+        ...
+
+    async def draft(self, tenant: Tenant, token: str) -> Schedule | None:
+        """The schedule that was kept; None once it is forgotten."""
+        ...
+
+    async def now(self) -> datetime:
+        """The time that decides: the store's, or that of a simulation."""
+        ...
+
+    async def next_at(self, platforms: Sequence[Platform]) -> Sequence[tuple[str, datetime]]:
+        """For each shard of these platforms that has work, when its first item is due."""
+        ...
+
+    async def claim(self, shard: str, most: int) -> Sequence[Claim]:
+        """Take work that is due, for the length of a lease."""
+        ...
+
+    async def mark(self, claim: Claim, day: date) -> bool:
+        """Say that the item is about to be sent, and renew the lease. False: do not send."""
+        ...
+
+    async def later(self, claim: Claim, at: datetime | None, *, sent: bool | None = None) -> bool:
+        """Give an item back until `at` (None: it goes). `sent=False` says that nothing was sent, so nothing is in
+        doubt. False when someone else holds it."""
+        ...
+
+    async def add(self, tenant: Tenant, channel: ChannelId, schedule: ScheduleId, item: Later) -> None:
+        """Note work, unless it is noted already."""
+        ...
+
+    async def done(self, claim: Claim, day: date | None, due: datetime | None, also: Sequence[Later] = ()) -> bool:
+        """The occurrence of `day` has been posted; the next is `due`, and `also` is to be done. With no `day`, the
+        item is finished and goes. False when it was done before."""
+        ...
+
+
+class Dailies(Protocol):
+    """Questions of the day and the answers to them. Every write is one atomic step and safe to repeat.
+
+    All methods raise Unavailable when the store does not answer.
+    """
+
+    async def bag(self, tenant: Tenant, channel: ChannelId, day: date, together: str) -> Bag:
+        """What picking needs to know."""
+        ...
+
+    async def record(self, post: NewPost, bag: Bag) -> bool:
+        """Write a question before it is sent; one that stands for this occurrence stays. False when the bag has
+        changed since: read it and pick again."""
+        ...
+
+    async def post(self, tenant: Tenant, post: PostId) -> Post | None:
+        """A question of the day."""
+        ...
+
+    async def newest(self, tenant: Tenant, channel: ChannelId) -> Post | None:
+        """The newest question that went out in a channel."""
+        ...
+
+    async def confirm(self, post: Post, message: str, *, digest: bool = False) -> str:
+        """Note the message of a question or of its digest. Returns the one that stands, which may be another; empty
+        when the question was given up and must not be seen."""
+        ...
+
+    async def answer(self, caller: Caller, post: PostId, option: OptionId) -> Answered:
+        """Record an answer, or return what stands. One round trip."""
+        ...
+
+    async def close(self, post: Post) -> None:
+        """Take no more answers, and bring every answer to the boards."""
+        ...
+
+    async def void(self, post: Post, reason: str) -> None:
+        """Make a question count as a try only, on every board; an empty reason takes that back."""
+        ...
+
+    async def rekey(self, post: Post, right: OptionId) -> None:
+        """Give a question another key, on every board."""
+        ...
+
+    async def milestones(self, post: Post, count: int) -> Sequence[tuple[str, UserId, int]]:
+        """The longest streaks that reached a milestone with this question: name, person, length."""
+        ...
+
+    async def person(self, caller: Caller) -> Person:
+        """What is kept of the caller's answers."""
+        ...
+
+    async def recent_items(self, tenant: Tenant, today: date) -> frozenset[ItemId]:
+        """The questions of the last ten days, which private practice leaves out."""
+        ...
+
+
+class Lost(Exception):
+    """The platform gave no answer: whether it did what it was asked is unknown."""
+
+
+class Refused(Exception):
+    """The platform says no and will say so again: no such channel, or a permission that is missing.
+
+    `str(error)` is a sentence for the admins.
+    """
+
+
+class SlowDown(Exception):
+    """The platform did nothing and asks to wait `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"wait {seconds:g} s")
+        self.seconds = seconds
+
+
+class Chat(Protocol):
+    """Messages of our own accord, on one platform. `key` is a name for what is said: a platform that can will not say
+    it twice (Discord, by a nonce), and every platform finds messages by it.
+
+    All methods raise Lost, Refused or SlowDown.
+    """
+
+    async def post(self, tenant: Tenant, channel: ChannelId, view: View, key: str) -> str:
+        """Post a message; returns its id."""
+        ...
+
+    async def reply(self, tenant: Tenant, channel: ChannelId, message: str, view: View, key: str) -> str:
+        """Post into the thread of a message; returns the id."""
+        ...
+
+    async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View) -> None:
+        """Replace a message of ours. One that is gone is no error."""
+        ...
+
+    async def find(
+        self, tenant: Tenant, channel: ChannelId, key: str, since: datetime, thread: str = ""
+    ) -> Sequence[str]:
+        """The messages of ours with that key since then, oldest first; in a thread, where one is given."""
+        ...
+
+    async def delete(self, tenant: Tenant, channel: ChannelId, message: str) -> None:
+        """Take a message of ours away. One that is gone is no error."""
         ...

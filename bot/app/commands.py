@@ -7,30 +7,38 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.app.daily import Daily
 from bot.app.leaderboard import SCOPES, Leaderboards
 from bot.app.quiz import Quizzes
 from bot.app.runs import Runs
+from bot.app.setup import Setup
 from bot.app.study import SHELVES, Shelf, Study
 from bot.core.actions import (
     Action,
     Answer,
     AskQuiz,
     CancelRun,
+    ChangeSchedule,
+    DailyAnswer,
     DeleteRun,
     NextItem,
     NextQuestion,
     OpenRun,
+    OpenSetup,
     RestartQuiz,
     RunAgain,
     RunProof,
     RunSample,
+    SaveSchedule,
     ShareResult,
     ShowBoard,
+    ShowDaily,
     ShowSide,
     SubmitRun,
+    SubmitSetup,
     WhyNot,
 )
-from bot.core.errors import NotFound
+from bot.core.errors import NotFound, StaleButton
 from bot.core.ids import Caller
 from bot.core.periods import PERIODS
 from bot.core.scoring import RULE
@@ -60,6 +68,7 @@ class Command:
     arguments: tuple[Argument, ...] = ()
 
 
+_PLAN = Argument("plan", "Time, zone and days; empty for a form")
 _WHAT = Argument("what", "A number, a topic or a word; empty for the list")
 
 COMMANDS: Mapping[str, Command] = {
@@ -86,13 +95,41 @@ COMMANDS: Mapping[str, Command] = {
     )
 }
 
+DAILY_COMMANDS: Mapping[str, Command] = {
+    command.name: command
+    for command in (
+        Command(
+            "daily",
+            "Today's question of this channel",
+            "/daily",
+            (
+                Argument(
+                    "what", "For admins: now, skip, pause, resume, holidays, remove, audit; empty for today's question"
+                ),
+            ),
+        ),
+        Command("setup", "Plan a question of the day here (admins)", "/setup 9:30 Europe/Berlin mon-fri", (_PLAN,)),
+        Command("schedules", "See and change what is planned here (admins)", "/schedules"),
+    )
+}
+"""The question of the day. A surface offers them once it can post on its own (`bot.ports.Chat`); none does yet."""
+
 Handler = Callable[[Caller, str], AsyncIterator[Reply]]
 
 
 class Commands:
     """Finds the use case for what was typed or pressed."""
 
-    def __init__(self, quizzes: Quizzes, study: Study, leaderboards: Leaderboards, runs: Runs) -> None:
+    def __init__(
+        self,
+        quizzes: Quizzes,
+        study: Study,
+        leaderboards: Leaderboards,
+        runs: Runs,
+        daily: Daily | None = None,
+        setup: Setup | None = None,
+    ) -> None:
+        """Without `daily` and `setup`, questions of the day are not to be had on this surface."""
         self._handlers: Mapping[str, Handler] = {
             "quiz": _single(quizzes.open),
             **{name: _shelf(study, shelf) for name, shelf in SHELVES.items()},
@@ -118,6 +155,22 @@ class Commands:
             DeleteRun: _single(runs.delete),
         }
         self._submit = runs.submit
+        self._submit_setup = setup.submit if setup else None
+        if daily and setup:
+            self._handlers = {
+                **self._handlers,
+                "daily": _single(setup.daily),
+                "setup": _single(setup.open),
+                "schedules": _single(setup.overview),
+            }
+            self._actions = {
+                **self._actions,
+                DailyAnswer: _single(daily.answer),
+                ShowDaily: _single(daily.show),
+                OpenSetup: _single(setup.edit_or_open),
+                SaveSchedule: _single(setup.save),
+                ChangeSchedule: _single(setup.change),
+            }
 
     def say(self, caller: Caller, text: str) -> AsyncIterator[Reply]:
         """Answer a typed line. Raises NotFound for an unknown command."""
@@ -134,6 +187,10 @@ class Commands:
         """Do what a button, a menu entry or a form means."""
         if isinstance(action, SubmitRun):
             return self._submit(caller, action, values)
+        if isinstance(action, SubmitSetup) and self._submit_setup:
+            return _once(self._submit_setup(caller, action, values))
+        if type(action) not in self._actions:
+            raise StaleButton
         return self._actions[type(action)](caller, action)
 
 
@@ -146,6 +203,10 @@ def _single(answer: Callable[[Caller, Any], Awaitable[Reply]]) -> Callable[[Call
         yield await answer(caller, argument)
 
     return replies
+
+
+async def _once(answer: Awaitable[Reply]) -> AsyncIterator[Reply]:
+    yield await answer
 
 
 async def _help(_: Caller, __: str) -> View:

@@ -19,6 +19,7 @@ from hashlib import sha256
 from bot.core.errors import ForeignButton, StaleButton
 from bot.core.ids import ItemId, OptionId, Tenant, UserId
 from bot.core.runs import RunId
+from bot.core.schedule import PostId, ScheduleId
 
 VERSION = "r1"
 MAX_WIRE = 100
@@ -142,6 +143,71 @@ class DeleteRun:
     run: RunId
 
 
+@dataclass(frozen=True, slots=True)
+class DailyAnswer:
+    """Choose an option of a question of the day."""
+
+    post: PostId
+    option: OptionId
+
+
+@dataclass(frozen=True, slots=True)
+class ShowDaily:
+    """Show the question of the day of this channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSetup:
+    """Open the form for a schedule of this channel; with an id, filled with that schedule."""
+
+    schedule: ScheduleId
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitSetup:
+    """The form for a schedule was sent."""
+
+    schedule: ScheduleId
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSchedule:
+    """Save the schedule that was shown."""
+
+    draft: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSchedule:
+    """Pause, resume, skip, or remove a schedule of this channel, as of the version that was shown."""
+
+    schedule: ScheduleId
+    verb: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReport:
+    """Open the form to report a question of the day."""
+
+    post: PostId
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitReport:
+    """A report was sent."""
+
+    post: PostId
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeReport:
+    """An admin decides over a reported question of the day: void, fixed or reject."""
+
+    post: PostId
+    verdict: str
+
+
 Action = (
     AskQuiz
     | RestartQuiz
@@ -159,6 +225,15 @@ Action = (
     | RunAgain
     | CancelRun
     | DeleteRun
+    | DailyAnswer
+    | ShowDaily
+    | OpenSetup
+    | SubmitSetup
+    | SaveSchedule
+    | ChangeSchedule
+    | OpenReport
+    | SubmitReport
+    | JudgeReport
 )
 
 VERBS: Mapping[str, Callable[..., Action]] = {
@@ -178,6 +253,15 @@ VERBS: Mapping[str, Callable[..., Action]] = {
     "ra": RunAgain,
     "rc": CancelRun,
     "rd": DeleteRun,
+    "d": DailyAnswer,
+    "sd": ShowDaily,
+    "so": OpenSetup,
+    "su": SubmitSetup,
+    "ss": SaveSchedule,
+    "sc": ChangeSchedule,
+    "fo": OpenReport,
+    "fs": SubmitReport,
+    "fj": JudgeReport,
 }
 """One line a verb. Two or fewer letters; a verb is never reused for another meaning."""
 
@@ -195,7 +279,11 @@ def _show_side(item: str, side: str) -> ShowSide:
     return ShowSide(ItemId(item), int(side))
 
 
-_ARGUMENTS: Mapping[str, Callable[..., Action]] = {"a": _answer, "i": _show_side}
+def _change_schedule(schedule: str, verb: str, version: str) -> ChangeSchedule:
+    return ChangeSchedule(ScheduleId(schedule), verb, int(version))
+
+
+_ARGUMENTS: Mapping[str, Callable[..., Action]] = {"a": _answer, "i": _show_side, "sc": _change_schedule}
 """Verbs whose arguments are not all text."""
 
 

@@ -25,10 +25,15 @@ def _week(day: date) -> str:
     return f"w{year}{week:02}"
 
 
+def _season(day: date) -> str:
+    return f"s{day.year}q{(day.month + 2) // 3}"
+
+
 PERIODS: Mapping[str, Period] = {
     "day": Period("today", lambda day: f"d{day:%Y%m%d}", timedelta(days=8)),
     "week": Period("this week", _week, timedelta(days=67)),
     "month": Period("this month", lambda day: f"m{day:%Y%m}", timedelta(days=431)),
+    "season": Period("this season", _season, timedelta(days=492)),
     "all": Period("all time", lambda day: "a", None),
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from bot.core.actions import Action
@@ -28,6 +29,8 @@ class Span:
 
     text: str
     style: Style = Style.PLAIN
+    at: datetime | None = None
+    """A moment that `text` tells in some zone; surfaces that can show it in the reader's own do so instead."""
 
 
 Line = tuple[Span, ...]

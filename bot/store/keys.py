@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import date, timedelta
 
 PREFIX = "q1"
 META = f"{PREFIX}:meta"
@@ -77,3 +78,84 @@ def once(key: str) -> str:
 def rate(bucket: str) -> str:
     """String: when a shared rate allows its next action. Lives a second longer than it matters."""
     return f"{PREFIX}:rate:{{{part(bucket)}}}"
+
+
+SHARDS = 16
+"""Schedules and work that is due are spread over this many shards for each platform; each is one cluster slot."""
+POST_LIFETIME = timedelta(days=400)
+"""How long a question of the day and its answers are kept."""
+TODAY_LIFETIME = timedelta(days=15)
+"""How long it is kept which questions a team had on a date."""
+DRAFT_SECONDS = 24 * 3600
+"""How long a schedule may wait to be confirmed."""
+AUDIT_LENGTH = 1000
+"""How many actions of admins are kept for each team, approximately."""
+
+
+def post(tenant: str, post: str) -> str:
+    """Hash of a question of the day; `POST_LIFETIME`."""
+    return of(tenant, "p", part(post))
+
+
+def answers(tenant: str, post: str) -> str:
+    """Hash user -> packed answer, the record of truth; ``:<n>`` follows where a post has several. `POST_LIFETIME`."""
+    return of(tenant, "a", part(post))
+
+
+def milestones(tenant: str, post: str) -> str:
+    """Sorted set user -> streak length reached by answering this question; `POST_LIFETIME`."""
+    return of(tenant, "ms", part(post))
+
+
+def posts(tenant: str) -> str:
+    """Sorted set of post ids by the time they opened, in ms. Kept."""
+    return of(tenant, "ps")
+
+
+def person(tenant: str, user: str) -> str:
+    """Hash: ``n`` answered, ``r`` right, ``p`` points, ``t:<topic>`` right/answered, ``s:<channel>`` streak, ``m``
+    answers of this minute. Kept."""
+    return of(tenant, "u", part(user))
+
+
+def channel(tenant: str, channel: str) -> str:
+    """Hash: ``seq`` ordinal, ``day`` and ``posts`` of it, ``h:<ordinal>`` holes, ``w:<schedule>`` post not yet sent,
+    ``v`` version and ``asked`` number of the bag, ``typ`` usual number of answers. Kept."""
+    return of(tenant, "ch", part(channel))
+
+
+def bag(tenant: str, channel: str) -> str:
+    """Hash item -> ``round:number`` of a channel. Kept."""
+    return of(tenant, "bag", part(channel))
+
+
+def today(tenant: str, day: date) -> str:
+    """Hash item -> 1, and ``=<name>`` -> item for questions asked together; `TODAY_LIFETIME`."""
+    return of(tenant, "td", f"{day:%Y%m%d}")
+
+
+def opted_out(tenant: str) -> str:
+    """Set of people who are not to be recorded. Kept."""
+    return of(tenant, "x")
+
+
+def draft(tenant: str, token: str) -> str:
+    """String: a schedule that waits to be confirmed; `DRAFT_SECONDS`."""
+    return of(tenant, "draft", part(token))
+
+
+def shards(platform: str) -> tuple[str, ...]:
+    """The shards of a platform, by the letter that its tenants begin with."""
+    return tuple(f"{platform}{number}" for number in range(SHARDS))
+
+
+def shard_of(tenant: str) -> str:
+    """The shard of a tenant's schedules."""
+    number = int.from_bytes(hashlib.blake2b(tenant.encode("utf-8", "surrogatepass"), digest_size=2).digest()) % SHARDS
+    return f"{tenant[:1]}{number}"
+
+
+def in_shard(shard: str, *parts: str) -> str:
+    """A key of a shard: ``due`` sorted set of work by its time in ms, ``out`` hash of its state, ``sc:<tenant>`` hash
+    of schedules, ``audit:<tenant>`` stream. Kept."""
+    return ":".join((PREFIX, f"{{s{shard}}}", *parts))

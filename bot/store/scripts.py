@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -30,6 +30,10 @@ _PASSING = ("MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "LOADING", "TR
 """Replies that say the server cannot serve now, not that the request was wrong."""
 
 
+_AFTER: Mapping[str, str] = {"daily_answer": "daily_parts", "daily_settle": "daily_parts"}
+"""Steps that begin with functions they share."""
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """One atomic step and the hash that the server knows it by."""
@@ -42,7 +46,9 @@ class Script:
 @cache
 def script(name: str) -> Script:
     """The step in ``lua/<name>.lua``."""
-    source = resources.files("bot.store").joinpath("lua", f"{name}.lua").read_bytes()
+    files = (_AFTER[name], name) if name in _AFTER else (name,)
+    folder = resources.files("bot.store").joinpath("lua")
+    source = b"".join(folder.joinpath(f"{file}.lua").read_bytes() for file in files)
     return Script(name, source, hashlib.sha1(source, usedforsecurity=False).hexdigest())
 
 
@@ -50,7 +56,7 @@ def all_scripts() -> tuple[Script, ...]:
     """The steps of the scores, by name. Those of the run queue share a preamble and are put together with it there."""
     folder = resources.files("bot.store").joinpath("lua")
     names = sorted(file.name.removesuffix(".lua") for file in folder.iterdir())
-    return tuple(script(name) for name in names if not name.startswith("run_"))
+    return tuple(script(name) for name in names if not name.startswith("run_") and not name.endswith("_parts"))
 
 
 async def preload(redis: Redis) -> None:

@@ -87,13 +87,13 @@ async def test_words_of_a_board_come_in_any_order_and_buttons_lead_to_the_others
     board = await Person(house).say("/leaderboard workspace week")
 
     assert words(board).startswith("Leaderboard · this week · the whole workspace")
-    assert labels(board) == ["Day", "Week", "Month", "All", "This channel"]
+    assert labels(board) == ["Day", "Week", "Month", "Season", "All", "This channel"]
     assert words(await Person(house).press(board, "This channel")).startswith("Leaderboard · this week · this channel")
 
 
 async def test_an_unknown_word_is_answered_with_the_known_ones(house: House) -> None:
     assert words(await Person(house).say("/leaderboard yaer")).startswith(
-        "I don't know yaer here. Use day, week, month, all"
+        "I don't know yaer here. Use day, week, month, season, all"
     )
 
 

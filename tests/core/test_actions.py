@@ -17,24 +17,34 @@ from bot.core.actions import (
     Answer,
     AskQuiz,
     CancelRun,
+    ChangeSchedule,
     Codec,
+    DailyAnswer,
     DeleteRun,
+    JudgeReport,
     NextItem,
     NextQuestion,
+    OpenReport,
     OpenRun,
+    OpenSetup,
     RestartQuiz,
     RunAgain,
     RunProof,
     RunSample,
+    SaveSchedule,
     ShareResult,
     ShowBoard,
+    ShowDaily,
     ShowSide,
+    SubmitReport,
     SubmitRun,
+    SubmitSetup,
     WhyNot,
 )
 from bot.core.errors import ForeignButton, StaleButton
 from bot.core.ids import ItemId, OptionId, Tenant, UserId
 from bot.core.runs import RunId
+from bot.core.schedule import PostId, ScheduleId
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 TENANT = Tenant("d1200000000000000123")
@@ -46,7 +56,20 @@ item_ids = st.from_regex(r"[a-z0-9]{1,10}(-[a-z0-9]{1,8}){0,3}", fullmatch=True)
 options = st.sampled_from("abcdef").map(OptionId)
 runs = st.text("0123456789abcdef", min_size=20, max_size=20).map(RunId)
 quizzes = st.integers(1, 9999).map(str)
+posts = st.tuples(st.from_regex(r"[0-9]{19}|C[0-9A-Z]{8,10}", fullmatch=True), st.integers(1, 99)).map(
+    lambda made: PostId(f"{made[0]}-20261122-{made[1]}")
+)
+schedule_ids = st.integers(1, 999).map(lambda number: ScheduleId(str(number)))
 actions: st.SearchStrategy[Action] = st.one_of(
+    st.builds(DailyAnswer, posts, options),
+    st.just(ShowDaily()),
+    st.builds(OpenSetup, schedule_ids),
+    st.builds(SubmitSetup, schedule_ids),
+    st.builds(SaveSchedule, st.from_regex(r"[A-Za-z0-9_-]{16}", fullmatch=True)),
+    st.builds(ChangeSchedule, schedule_ids, st.sampled_from(["pause", "skip"]), st.integers(0, 9999)),
+    st.builds(OpenReport, posts),
+    st.builds(SubmitReport, posts),
+    st.builds(JudgeReport, posts, st.sampled_from(["void", "fixed", "reject"])),
     st.builds(AskQuiz, quizzes),
     st.builds(RestartQuiz, quizzes),
     st.builds(Answer, item_ids, options, st.integers(1, 99_999)),
@@ -75,7 +98,7 @@ def test_every_action_survives_the_wire(action: Action, owned: bool) -> None:
 
 
 def test_every_verb_has_an_action_in_these_tests() -> None:
-    assert len(VERBS) == 16
+    assert len(VERBS) == 25
 
 
 @given(actions, st.data())

@@ -1,0 +1,349 @@
+"""The Dailies port on Redis: questions of the day, one atomic step for each answer, and what corrects them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from bot.core.daily import ANSWERS_PER_MINUTE, RESERVED_DAYS, Answered, Bag, NewPost, Person, Post, PostState, Status
+from bot.core.errors import Unavailable
+from bot.core.ids import Caller, ChannelId, ItemId, OptionId, Tenant, UserId
+from bot.core.periods import PERIODS, buckets
+from bot.core.picking import Asked
+from bot.core.schedule import Mode, PostId, ScheduleId
+from bot.core.streaks import FREEZE_DAYS, MILESTONES, Streak
+from bot.ports import Clock
+from bot.store import keys
+from bot.store.schedule_wire import compact, moment, ms
+from bot.store.scores import clipped
+from bot.store.scripts import call, script, translated
+
+BUCKET_ANSWERS = 100
+"""Answers a hash should hold: Redis packs up to 128 small ones tightly by default, at about a fifth of the memory."""
+SETTLE_BATCH = 100
+"""Answers settled in one step: some ten milliseconds of the server."""
+AT_ONCE = 24
+"""Answers on their way at once: fewer than there are connections, so that a rush waits here and not for one of them."""
+QUEUE_SECONDS = 30.0
+"""How long an answer may wait for its turn; a click has been acknowledged by then."""
+_FIELDS = (
+    "item", "right", "order", "topic", "mode", "zone", "day", "opens", "closes", "state", "seq", "message",
+    "digest", "n", "void", "channel", "sid", "ca", "cb", "cc", "cd", "ce", "cf",
+)  # fmt: skip
+"""Fields of a post, in the order in which the scripts tell them."""
+_LIFETIME = int(keys.POST_LIFETIME.total_seconds())
+_MONTH = list(PERIODS).index("month") + 1
+
+
+class RedisDailies:
+    """Questions of the day in Redis. Its time is the server's; `clock` takes its place in a simulation."""
+
+    def __init__(self, redis: Redis, clock: Clock | None = None) -> None:
+        self._redis = redis
+        self._client: Any = redis  # execute_command carries no types
+        self._clock = clock
+        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._answer = script("daily_answer")
+        self._record = script("daily_record")
+        self._confirm = script("daily_confirm")
+        self._close = script("daily_close")
+        self._settle = script("daily_settle")
+
+    async def bag(self, tenant: Tenant, channel: ChannelId, day: date, together: str) -> Bag:
+        """What picking needs to know. One round trip. Raises Unavailable."""
+        pipeline: Any = self._redis.pipeline(transaction=False)
+        pipeline.hget(keys.channel(tenant, channel), "v")  # first: a change after it is noticed when recording
+        pipeline.hgetall(keys.bag(tenant, channel))
+        pipeline.hgetall(keys.today(tenant, day))
+        try:
+            version, asked, today = await pipeline.execute()
+        except RedisError as error:
+            raise translated(error) from error
+        shared = today.get(f"={together}".encode()) if together else None
+        return Bag(
+            version=int(version or 0),
+            asked={ItemId(item.decode()): _asked(value) for item, value in asked.items()},
+            elsewhere=frozenset(ItemId(item.decode()) for item in today if not item.startswith(b"=")),
+            shared=ItemId(shared.decode()) if shared else None,
+        )
+
+    async def record(self, post: NewPost, bag: Bag) -> bool:
+        """Write a question before it is sent. False when the bag has changed since. Raises Unavailable."""
+        reply = await call(self._redis, self._record, *_record_request(post, bag.version))
+        return bool(reply == b"recorded")
+
+    async def post(self, tenant: Tenant, post: PostId) -> Post | None:
+        """A question of the day. Raises Unavailable."""
+        try:
+            values = await self._client.execute_command("HMGET", keys.post(tenant, post), *_FIELDS)
+        except RedisError as error:
+            raise translated(error) from error
+        return _post(tenant, post, values)
+
+    async def newest(self, tenant: Tenant, channel: ChannelId) -> Post | None:
+        """The newest question that went out in a channel. Raises Unavailable."""
+        beginning = f"{channel}-".encode()
+        try:
+            ids = await self._client.execute_command("ZREVRANGE", keys.posts(tenant), 0, 999)
+        except RedisError as error:
+            raise translated(error) from error
+        for id in ids:
+            if id.startswith(beginning):
+                found = await self.post(tenant, PostId(id.decode()))
+                if found and found.channel == channel and found.message:
+                    return found
+        return None
+
+    async def confirm(self, post: Post, message: str, *, digest: bool = False) -> str:
+        """Note the message of a question or of its digest; the first one noted stands. Raises Unavailable."""
+        field = "digest" if digest else "message"
+        args = (field, message, post.schedule, post.id)
+        stands: bytes = await call(self._redis, self._confirm, self._post_keys(post), args)
+        return stands.decode()
+
+    async def answer(self, caller: Caller, post: PostId, option: OptionId) -> Answered:
+        """Record an answer, or return what stands. One round trip. Raises Unavailable."""
+        try:
+            async with asyncio.timeout(QUEUE_SECONDS), self._gate:
+                reply = await call(self._redis, self._answer, *answer_request(caller, post, option, self._clock))
+        except TimeoutError as error:
+            raise Unavailable("There are too many answers at once. Try again in a moment.") from error
+        status, held, right, points, total, rank, streak, saved, *fields = reply
+        return Answered(
+            status=Status(status.decode()),
+            post=_post(caller.tenant, post, fields),
+            option=OptionId(held.decode()) if held else None,
+            correct=right == 1,
+            points=points,
+            total=int(total),
+            rank=rank,
+            streak=_streak(streak),
+            saved=saved == 1,
+        )
+
+    async def close(self, post: Post) -> None:
+        """Take no more answers, and bring every answer to the boards. Raises Unavailable."""
+        await call(self._redis, self._close, self._post_keys(post), ("close", ""))
+        await self._settle_all(post, unsettled=True)
+
+    async def void(self, post: Post, reason: str) -> None:
+        """Make a question count as a try only; an empty reason takes that back. Raises Unavailable."""
+        await call(self._redis, self._close, self._post_keys(post), ("void", reason))
+        await self._settle_all(post, unsettled=False)
+
+    async def rekey(self, post: Post, right: OptionId) -> None:
+        """Give a question another key, on every board. Raises Unavailable."""
+        await call(self._redis, self._close, self._post_keys(post), ("right", right))
+        await self._settle_all(post, unsettled=False)
+
+    async def _settle_all(self, post: Post, *, unsettled: bool) -> None:
+        try:
+            count = int(await self._client.execute_command("HGET", keys.post(post.tenant, post.id), "nb") or 1)
+        except RedisError as error:
+            raise translated(error) from error
+        base = (keys.post(post.tenant, post.id), keys.answers(post.tenant, post.id))
+        prefix = keys.of(post.tenant, "")
+        for bucket in range(count):
+            cursor = b"0"
+            while True:
+                args = (prefix, bucket, cursor, SETTLE_BATCH, int(unsettled))
+                cursor, _ = await call(self._redis, self._settle, base, args)
+                if cursor == b"0":
+                    break
+                await asyncio.sleep(0)  # between batches others have their turn
+
+    async def milestones(self, post: Post, count: int) -> Sequence[tuple[str, UserId, int]]:
+        """The longest streaks that reached a milestone with this question. Raises Unavailable."""
+        try:
+            rows = await self._client.execute_command(
+                "ZREVRANGE", keys.milestones(post.tenant, post.id), 0, count - 1, "WITHSCORES"
+            )
+            flat = _flat(rows)
+            users = [user.decode() for user, _ in flat]
+            names = await self._client.execute_command("HMGET", keys.names(post.tenant), *users) if users else []
+        except RedisError as error:
+            raise translated(error) from error
+        return [
+            (name.decode("utf-8", "replace") if name else user, UserId(user), int(length))
+            for user, name, (_, length) in zip(users, names, flat, strict=True)
+        ]
+
+    async def person(self, caller: Caller) -> Person:
+        """What is kept of the caller's answers. Raises Unavailable."""
+        try:
+            held: Mapping[bytes, bytes] = await self._client.hgetall(keys.person(caller.tenant, caller.user))
+        except RedisError as error:
+            raise translated(error) from error
+        fields = {name.decode(): value.decode() for name, value in held.items()}
+        return Person(
+            answered=int(fields.get("n", 0)),
+            right=int(fields.get("r", 0)),
+            points=int(fields.get("p", 0)),
+            topics={name[2:]: _of(value) for name, value in fields.items() if name.startswith("t:")},
+            streaks={
+                ChannelId(name[2:]): _streak(value.encode()) for name, value in fields.items() if name.startswith("s:")
+            },
+        )
+
+    async def recent_items(self, tenant: Tenant, today: date) -> frozenset[ItemId]:
+        """The questions of the last ten days, and of tomorrow where it has begun. Raises Unavailable."""
+        pipeline: Any = self._redis.pipeline(transaction=False)
+        for back in range(-1, RESERVED_DAYS):
+            pipeline.hkeys(keys.today(tenant, today - timedelta(days=back)))
+        try:
+            days = await pipeline.execute()
+        except RedisError as error:
+            raise translated(error) from error
+        return frozenset(ItemId(item.decode()) for day in days for item in day if not item.startswith(b"="))
+
+    def _post_keys(self, post: Post) -> tuple[str, str]:
+        return keys.post(post.tenant, post.id), keys.channel(post.tenant, post.channel)
+
+
+def answer_request(
+    caller: Caller, post: PostId, option: OptionId, clock: Clock | None
+) -> tuple[tuple[str, ...], tuple[object, ...]]:
+    """The keys and arguments of ``daily_answer.lua`` for an answer."""
+    tenant = caller.tenant
+    channel = ChannelId(post.rsplit("-", 2)[0])
+    return (
+        (
+            keys.post(tenant, post),
+            keys.answers(tenant, post),
+            keys.person(tenant, caller.user),
+            keys.names(tenant),
+            keys.log(tenant),
+            keys.channel(tenant, channel),
+            keys.opted_out(tenant),
+            keys.milestones(tenant, post),
+        ),
+        (
+            caller.user,
+            clipped(caller.name),
+            option,
+            ms(clock.now()) if clock else "0",
+            keys.of(tenant, ""),
+            keys.LOG_LIFETIME_MS,
+            _MONTH,
+            ANSWERS_PER_MINUTE,
+            post,
+            _MILESTONES,
+            FREEZE_DAYS,
+            _LIFETIME,
+        ),
+    )
+
+
+_MILESTONES = " ".join(map(str, MILESTONES))
+
+
+def _record_request(post: NewPost, version: int) -> tuple[tuple[str, ...], tuple[object, ...]]:
+    tenant = post.tenant
+    if post.channel == keys.TENANT_SCOPE:
+        raise ValueError(f"{post.channel!r} names the whole tenant's boards and cannot be a channel")
+    labels, ends = _boards(post.day)
+    fields = {
+        "item": post.item,
+        "right": post.right,
+        "order": "".join(post.order),
+        "topic": post.topic,
+        "mode": post.mode.value,
+        "zone": post.zone,
+        "day": compact(post.day),
+        "daynum": post.day.toordinal(),
+        "opens": ms(post.opens),
+        "closes": ms(post.closes),
+        "state": PostState.OPEN.value,
+        "channel": post.channel,
+        "sid": post.schedule,
+        "labels": labels,
+        "ends": ends,
+    }
+    return (
+        (
+            keys.post(tenant, post.id),
+            keys.channel(tenant, post.channel),
+            keys.bag(tenant, post.channel),
+            keys.today(tenant, post.day),
+            keys.posts(tenant),
+        ),
+        (
+            keys.of(tenant, ""),
+            post.id,
+            post.schedule,
+            version,
+            post.item,
+            post.round,
+            compact(post.day),
+            ms(post.opens),
+            post.together,
+            _LIFETIME,
+            int(keys.TODAY_LIFETIME.total_seconds()),
+            BUCKET_ANSWERS,
+            *(cell for pair in fields.items() for cell in pair),
+        ),
+    )
+
+
+@lru_cache(maxsize=64)
+def _boards(day: date) -> tuple[str, str]:
+    """The labels that answers to a question count for, and when their boards end; each short enough (64 bytes) for
+    Redis to pack the post tightly."""
+    counted = buckets(day)
+    ends = (str(int(bucket.expires.timestamp())) if bucket.expires else "0" for bucket in counted)
+    return " ".join(bucket.label for bucket in counted), " ".join(ends)
+
+
+def _post(tenant: Tenant, id: PostId, values: Sequence[bytes | None]) -> Post | None:
+    read = {name: (value or b"").decode() for name, value in zip(_FIELDS, values, strict=True)}
+    if not read["item"]:
+        return None
+    return Post(
+        id=id,
+        tenant=tenant,
+        channel=ChannelId(read["channel"]),
+        schedule=ScheduleId(read["sid"]),
+        item=ItemId(read["item"]),
+        right=OptionId(read["right"]),
+        order=tuple(OptionId(option) for option in read["order"]),
+        topic=read["topic"],
+        mode=Mode(read["mode"]),
+        zone=read["zone"],
+        day=date.fromisoformat(read["day"]),
+        opens=moment(read["opens"]),
+        closes=moment(read["closes"]),
+        state=PostState(read["state"]),
+        ordinal=int(read["seq"]),
+        message=read["message"],
+        digest=read["digest"],
+        answered=int(read["n"] or 0),
+        chosen={OptionId(option): int(read[f"c{option}"] or 0) for option in read["order"]},
+        void=read["void"],
+    )
+
+
+def _asked(value: bytes) -> Asked:
+    round, _, number = value.decode().partition(":")
+    return Asked(int(round), int(number))
+
+
+def _streak(value: bytes) -> Streak:
+    return Streak(*map(int, value.split(b":"))) if value else Streak()
+
+
+def _of(value: str) -> tuple[int, int]:
+    right, _, asked = value.partition("/")
+    return int(right), int(asked)
+
+
+def _flat(rows: Sequence[Any]) -> list[tuple[bytes, float]]:
+    """Members with scores, however the client groups them."""
+    if rows and isinstance(rows[0], (tuple, list)):
+        return [(user, float(score)) for user, score in rows]
+    return [(user, float(score)) for user, score in zip(rows[::2], rows[1::2], strict=True)]

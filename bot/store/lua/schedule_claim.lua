@@ -1,0 +1,33 @@
+-- Take work that is due, each item for the length of a lease; what nobody finishes comes back by itself.
+--
+-- KEYS  1 due   2 out
+-- ARGV  1 now in ms, 0 = the server's clock  2 lease in ms  3 most items  4 prefix of the keys of schedules
+-- Returns {now, member, fence, state, day, last, schedule or '', member, ...}
+
+local now = tonumber(ARGV[1])
+if now == 0 then
+  local clock = redis.call('TIME')
+  now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+end
+local members = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[3])
+local out = {string.format('%.0f', now)}
+if #members == 0 then
+  return out
+end
+local states, schedules = redis.call('HMGET', KEYS[2], unpack(members)), {}
+for i, member in ipairs(members) do
+  local tenant, channel, id = string.match(member, '^([^\31]*)\31([^\31]*)\31([^\31]*)')
+  tenant = string.gsub(string.gsub(string.gsub(tenant, '%%', '%%25'), '{', '%%7B'), '}', '%%7D')
+  schedules[i] = redis.call('HGET', ARGV[4] .. tenant, channel .. '\31' .. id) or ''
+end
+local ends = string.format('%.0f', now + tonumber(ARGV[2]))
+for i, member in ipairs(members) do
+  local fence, doing, day, last = string.match(states[i] or '0:i:-:-', '^(%d+):(%a):([%d-]+):([%d-]+)$')
+  fence = string.format('%d', fence + 1)
+  redis.call('HSET', KEYS[2], member, fence .. ':' .. doing .. ':' .. day .. ':' .. last)
+  redis.call('ZADD', KEYS[1], ends, member)
+  for _, value in ipairs({member, fence, doing, day, last, schedules[i]}) do
+    out[#out + 1] = value
+  end
+end
+return out
