@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -238,6 +238,18 @@ class Dailies(Protocol):
 
     async def milestones(self, post: Post, count: int) -> Sequence[tuple[str, UserId, int]]:
         """The longest streaks that reached a milestone with this question: name, person, length."""
+        ...
+
+    async def report(self, caller: Caller, post: PostId, text: str) -> bool:
+        """Keep what the caller says is wrong with a question; False when there is no such question."""
+        ...
+
+    async def reports(self, tenant: Tenant) -> Mapping[PostId, Sequence[str]]:
+        """What was reported and not judged yet, by question."""
+        ...
+
+    async def settle_reports(self, tenant: Tenant, post: PostId) -> None:
+        """The reports of a question have been judged."""
         ...
 
     async def person(self, caller: Caller) -> Person:

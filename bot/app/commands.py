@@ -10,6 +10,7 @@ from typing import Any
 from bot.app.daily import Daily
 from bot.app.leaderboard import SCOPES, Leaderboards
 from bot.app.quiz import Quizzes
+from bot.app.reports import Reports
 from bot.app.runs import Runs
 from bot.app.setup import Setup
 from bot.app.study import SHELVES, Shelf, Study
@@ -21,8 +22,10 @@ from bot.core.actions import (
     ChangeSchedule,
     DailyAnswer,
     DeleteRun,
+    JudgeReport,
     NextItem,
     NextQuestion,
+    OpenReport,
     OpenRun,
     OpenSetup,
     RestartQuiz,
@@ -34,6 +37,7 @@ from bot.core.actions import (
     ShowBoard,
     ShowDaily,
     ShowSide,
+    SubmitReport,
     SubmitRun,
     SubmitSetup,
     WhyNot,
@@ -110,6 +114,7 @@ DAILY_COMMANDS: Mapping[str, Command] = {
         ),
         Command("setup", "Plan a question of the day here (admins)", "/setup 9:30 Europe/Berlin mon-fri", (_PLAN,)),
         Command("schedules", "See and change what is planned here (admins)", "/schedules"),
+        Command("reports", "Mistakes that members reported in questions of the day (admins)", "/reports"),
     )
 }
 """The question of the day. A surface offers them once it can post on its own (`bot.ports.Chat`); none does yet."""
@@ -128,8 +133,9 @@ class Commands:
         runs: Runs,
         daily: Daily | None = None,
         setup: Setup | None = None,
+        reports: Reports | None = None,
     ) -> None:
-        """Without `daily` and `setup`, questions of the day are not to be had on this surface."""
+        """Without `daily`, `setup` and `reports`, questions of the day are not to be had on this surface."""
         self._handlers: Mapping[str, Handler] = {
             "quiz": _single(quizzes.open),
             **{name: _shelf(study, shelf) for name, shelf in SHELVES.items()},
@@ -155,13 +161,15 @@ class Commands:
             DeleteRun: _single(runs.delete),
         }
         self._submit = runs.submit
-        self._submit_setup = setup.submit if setup else None
-        if daily and setup:
+        self._forms: dict[type, Callable[..., Awaitable[Reply]]] = {}
+        if daily and setup and reports:
+            self._forms = {SubmitSetup: setup.submit, SubmitReport: reports.submit}
             self._handlers = {
                 **self._handlers,
                 "daily": _single(setup.daily),
                 "setup": _single(setup.open),
                 "schedules": _single(setup.overview),
+                "reports": _single(lambda caller, _: reports.overview(caller)),
             }
             self._actions = {
                 **self._actions,
@@ -170,6 +178,8 @@ class Commands:
                 OpenSetup: _single(setup.edit_or_open),
                 SaveSchedule: _single(setup.save),
                 ChangeSchedule: _single(setup.change),
+                OpenReport: _single(reports.open),
+                JudgeReport: _single(reports.judge),
             }
 
     def say(self, caller: Caller, text: str) -> AsyncIterator[Reply]:
@@ -187,8 +197,8 @@ class Commands:
         """Do what a button, a menu entry or a form means."""
         if isinstance(action, SubmitRun):
             return self._submit(caller, action, values)
-        if isinstance(action, SubmitSetup) and self._submit_setup:
-            return _once(self._submit_setup(caller, action, values))
+        if type(action) in self._forms:
+            return _once(self._forms[type(action)](caller, action, values))
         if type(action) not in self._actions:
             raise StaleButton
         return self._actions[type(action)](caller, action)

@@ -56,7 +56,7 @@ class Setup:
 
     async def open(self, caller: Caller, text: str) -> Reply:
         """The form; or, with words such as ``9:30 Europe/Berlin mon-fri``, the plan at once."""
-        _admin(caller)
+        admin_only(caller)
         if text:
             at, _, rest = text.partition(" ")
             zone, _, days = rest.strip().partition(" ")
@@ -78,12 +78,12 @@ class Setup:
 
     async def edit(self, caller: Caller, action: OpenSetup) -> Form:
         """The form, filled with a schedule."""
-        _admin(caller)
+        admin_only(caller)
         return _form(action.schedule, await self._one(caller, action.schedule))
 
     async def submit(self, caller: Caller, action: SubmitSetup, values: Mapping[str, str]) -> View:
         """What the form says, as a plan with its next three posts, to be saved or changed."""
-        _admin(caller)
+        admin_only(caller)
         base = await self._one(caller, action.schedule) if action.schedule else await self._fresh(caller)
         mode, _, closes = values.get("mode", "").partition(",")
         at = wall_time(values.get("at", ""))
@@ -125,7 +125,7 @@ class Setup:
 
     async def save(self, caller: Caller, action: SaveSchedule) -> View:
         """Save the plan that was shown. Pressing twice saves it once."""
-        _admin(caller)
+        admin_only(caller)
         draft = await self._schedules.draft(caller.tenant, action.draft)
         if draft is None:
             raise StaleButton("That plan has waited too long. Type `/setup` again.")
@@ -140,7 +140,7 @@ class Setup:
 
     async def overview(self, caller: Caller, _: str = "") -> View:
         """The schedules of this channel, with what can be done to them."""
-        _admin(caller)
+        admin_only(caller)
         mine = await self._of_channel(caller)
         if not mine:
             return notice("No question of the day is planned in this channel. Plan one with `/setup`.")
@@ -163,7 +163,7 @@ class Setup:
 
     async def change(self, caller: Caller, action: ChangeSchedule) -> View:
         """A button under a schedule was pressed. Raises BadInput when the schedule has changed since it was shown."""
-        _admin(caller)
+        admin_only(caller)
         held = await self._one(caller, action.schedule)
         done_before = held.paused == (action.verb == "pause") and action.verb in ("pause", "resume")
         if held.version != action.version and not done_before:
@@ -181,7 +181,7 @@ class Setup:
         if words[0] not in VERBS:
             known = ", ".join(f"`{verb}`" for verb in VERBS)
             raise BadInput(f"I don't know `/daily {display_name(words[0])}`. Use {known}, or `/daily` alone.")
-        _admin(caller)
+        admin_only(caller)
         if words[0] == "audit":
             return _audit(await self._schedules.audit(caller.tenant, 15))
         mine = await self._of_channel(caller)
@@ -275,7 +275,8 @@ def _entry(entry: Entry) -> str:
     return f"{entry.at:%d %b %H:%M} {display_name(entry.who)} · {entry.channel} {entry.schedule} · {entry.what}"
 
 
-def _admin(caller: Caller) -> None:
+def admin_only(caller: Caller) -> None:
+    """Raises BadInput for whoever is no admin."""
     if not caller.is_admin:
         raise BadInput(ADMINS)
 

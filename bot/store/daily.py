@@ -174,6 +174,41 @@ class RedisDailies:
             for user, name, (_, length) in zip(users, names, flat, strict=True)
         ]
 
+    async def report(self, caller: Caller, post: PostId, text: str) -> bool:
+        """Keep what the caller says is wrong with a question. Raises Unavailable."""
+        if await self.post(caller.tenant, post) is None:
+            return False
+        field = f"{post} {keys.part(caller.user)}"
+        try:
+            await self._client.hset(keys.reports(caller.tenant), field, text.encode("utf-8", "replace"))
+        except RedisError as error:
+            raise translated(error) from error
+        return True
+
+    async def reports(self, tenant: Tenant) -> Mapping[PostId, Sequence[str]]:
+        """What was reported and not judged yet, by question. Raises Unavailable."""
+        found: dict[PostId, list[str]] = {}
+        try:
+            held = await self._client.hgetall(keys.reports(tenant))
+        except RedisError as error:
+            raise translated(error) from error
+        for field, text in sorted(held.items()):
+            found.setdefault(PostId(field.decode().partition(" ")[0]), []).append(text.decode("utf-8", "replace"))
+        return found
+
+    async def settle_reports(self, tenant: Tenant, post: PostId) -> None:
+        """The reports of a question have been judged. Raises Unavailable."""
+        try:
+            fields = [
+                field
+                for field in await self._client.hkeys(keys.reports(tenant))
+                if field.startswith(f"{post} ".encode())
+            ]
+            if fields:
+                await self._client.hdel(keys.reports(tenant), *fields)
+        except RedisError as error:
+            raise translated(error) from error
+
     async def person(self, caller: Caller) -> Person:
         """What is kept of the caller's answers. Raises Unavailable."""
         try:

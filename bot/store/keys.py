@@ -134,6 +134,11 @@ def today(tenant: str, day: date) -> str:
     return of(tenant, "td", f"{day:%Y%m%d}")
 
 
+def reports(tenant: str) -> str:
+    """Hash ``<post> <user>`` -> report, until it is judged. Kept."""
+    return of(tenant, "rp")
+
+
 def opted_out(tenant: str) -> str:
     """Set of people who are not to be recorded. Kept."""
     return of(tenant, "x")

@@ -18,6 +18,7 @@ from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
 from bot.app.posting import Posting
 from bot.app.quiz import Quizzes
+from bot.app.reports import Reports
 from bot.app.runs import Runs
 from bot.app.setup import Setup
 from bot.app.study import Study
@@ -60,6 +61,7 @@ class Town:
             runs,
             daily,
             Setup(BANK, pool, self.schedules, daily, "Europe/Berlin"),
+            Reports(pool, self.dailies),
         )
         self.desk = Desk(commands, Deliveries(queue, runs, self.log), Codec(b"0123456789abcdef"), self.clock, self.log)
         self.posting = Posting(pool, self.schedules, self.dailies, {Platform.DISCORD: self.chat}, FakeRate(), self.log)

@@ -260,3 +260,24 @@ async def test_a_storm_of_429_is_waited_out(town: Town) -> None:
     await town.pass_time(HOUR)
 
     assert len(town.posted()) == 1
+
+
+async def test_a_reported_question_is_voided_and_every_board_is_right_again(town: Town) -> None:
+    await planned(town)
+    await town.pass_time(HOUR)
+    (message,) = town.posted()
+    right, _ = await letters(town, message)
+    verdict = await town.press("Bob", message.view, right)
+    form = await town.press("Bob", verdict, "Report a mistake")
+    assert "what kind" in words(await town.send("Bob", form, kind="bad"))
+    assert "Thank you" in words(await town.send("Bob", form, kind="ambiguous", text="two are right"))
+    assert "Only admins" in words(await town.say("Bob", "/reports"))
+
+    card = await town.say("Ada", "/reports", admin=True)
+    assert "ambiguous: two are right" in words(card)
+    assert "keeps 1 point" in words(await town.press("Ada", card, "Void and rescore 1", admin=True))
+
+    assert "1. Bob 1 me" in words(await town.say("Bob", "/leaderboard"))
+    assert "Nobody has reported" in words(await town.say("Ada", "/reports", admin=True))
+    await town.pass_time(DAY)
+    assert any("taken out: an admin found a mistake" in words(each.view) for each in town.threads())
