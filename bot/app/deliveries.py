@@ -63,7 +63,7 @@ class Deliveries:
             try:
                 address = Address.decode(completion.address)
                 await show(address, await self._runs.result(completion.run, address, completion.result))
-            except Unavailable:
+            except (Unavailable, TimeoutError):
                 self._log.warning("delivery.postponed", run=completion.run)
                 continue
             except Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -45,6 +46,8 @@ async def run_bot(settings: Settings, say: Callable[[str], None], *, with_worker
             say(f"store    note: {warning}")
         queue = await stack.enter_async_context(queue_with_worker(store, say)) if with_worker else store.queue
         desk = build_desk(settings, store, structlog.get_logger(), queue, bank)
+        gc.collect()
+        gc.freeze()  # the bank lives as long as we do: no collection need look at it again
         await _together(list(_platforms(settings, store, desk, bank, stop, say)), stop)
         say("stopped; nothing is lost")
 
@@ -121,7 +124,7 @@ async def _slack(
 
 def suggestions(bank: Bank) -> dict[str, Callable[[str], list[str]]]:
     """What to offer while someone types an argument, by ``command.argument``."""
-    quizzes = [clip(f"{quiz.number} {quiz.title}", 100) for quiz in bank.quizzes.values()]
+    quizzes = [clip(f"{quiz.number} · {quiz.title}", 100) for quiz in bank.quizzes.values()]
     offers = {"quiz.what": quizzes}
     for name, shelf in SHELVES.items():
         items = [item for section in bank.sections_of(*shelf.kinds) for item in section.items]

@@ -12,7 +12,7 @@ import base64
 import hmac
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -296,7 +296,7 @@ class Codec:
     def encode(self, action: Action, tenant: Tenant, now: datetime, owner: UserId | None = None) -> str:
         """The wire form. With an `owner`, only that person may press it. Raises ValueError for arguments that do not
         fit."""
-        arguments = [str(value) for value in astuple(action)]
+        arguments = [str(getattr(action, name)) for name in action.__slots__]  # astuple copies: ten times slower
         if not all(_TOKEN.fullmatch(argument) for argument in arguments):
             raise ValueError(f"not representable in a button: {arguments}")
         expiry = _base36(int((now + LIFETIME).timestamp()) // _EPOCH_HOUR)

@@ -56,6 +56,8 @@ def display_name(name: str, fallback: str = "someone") -> str:
 def visible(text: str) -> str:
     """Output of a program fit to show: terminal escapes gone; other control, direction-changing and zero-width
     characters written as ``\\u202e`` and the like; tabs and line ends kept."""
+    if text.isprintable():
+        return text
     without_escapes = re.sub(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])", "", text)
     lines_ended = without_escapes.replace("\r\n", "\n")
     return "".join(_shown(character) for character in lines_ended)
