@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import statistics
 import tempfile
 import time
@@ -31,6 +32,8 @@ ANSWERS_EACH = 10
 ROUNDS = 41  # many short rounds: a neighbour's burst spoils few of them
 
 BANK = load()
+gc.collect()
+gc.freeze()  # as `torchquiz bot` and the demo do
 
 AnswerPath = Callable[[PracticeAnswer], Awaitable[object]]
 

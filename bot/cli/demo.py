@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -31,6 +32,8 @@ async def run_demo(settings: Settings, say: Callable[[str], None]) -> None:
         say("worker  warming up torch for /run; the quiz works meanwhile")
         queue = await stack.enter_async_context(queue_with_worker(store, say))
         desk = build_desk(settings, store, log, queue, bank)
+        gc.collect()
+        gc.freeze()  # the bank lives as long as we do: no collection need look at it again
         await serve(desk, host=settings.host, port=settings.port, ready=_announce(say), stop=stop, log=log)
         say("stopping; your scores are kept")
 

@@ -112,6 +112,8 @@ def practice_request(answer: PracticeAnswer) -> tuple[tuple[str, ...], tuple[obj
 
 def clipped(name: str) -> str:
     """A display name as it is kept: not longer than `MAX_NAME`, and encodable."""
+    if name.isascii():
+        return name[:MAX_NAME]
     return name[:MAX_NAME].encode("utf-8", "replace").decode()
 
 

@@ -26,7 +26,7 @@ from bot.core.errors import Unavailable
 _AWAY = "The score store does not answer right now. Try again in a moment; nothing is lost."
 _FULL = "The score store is full, so nothing new can be saved. Tell whoever runs this bot."
 _READ_ONLY = "The score store cannot be written to right now. Try again in a moment; nothing is lost."
-_PASSING = ("MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "LOADING", "TRYAGAIN", "UNKILLABLE", "BUSY")
+_PASSING = ("MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "LOADING", "TRYAGAIN", "UNKILLABLE", "BUSY ")
 """Replies that say the server cannot serve now, not that the request was wrong."""
 
 

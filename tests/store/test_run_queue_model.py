@@ -266,7 +266,7 @@ async def play(url: str, steps: list[tuple[str, int]]) -> None:
     await redis.aclose()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(STEPS, min_size=25, max_size=60))
 def test_the_scripts_agree_with_the_model(url: str, steps: list[tuple[str, int]]) -> None:
     asyncio.run(play(url, steps))
