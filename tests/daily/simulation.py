@@ -257,11 +257,12 @@ class Fleet:
         self.clock.at = min(soonest + timedelta(seconds=25), self.end)
 
     def _judged(self) -> Result:
+        before = self.begin - timedelta(seconds=1)  # what is due at the very beginning counts
         result = self.result
         shown = Counter(each.key for each in self.chat.messages if not each.deleted)
         first = {each.key: each.at for each in reversed(self.chat.messages) if not each.deleted}
         for plan in self.plans:
-            for due in upcoming(plan, self.begin, 400):
+            for due in upcoming(plan, before, 400):
                 if due.due >= self.end - QUIET:
                     break
                 key = post_id(plan.channel, due.day, plan.id)
@@ -278,7 +279,7 @@ class Fleet:
                         result.wrong_digests.append(key)
         posted = {key for key in shown if not key.endswith("-digest")}
         expected = {
-            post_id(plan.channel, due.day, plan.id) for plan in self.plans for due in upcoming(plan, self.begin, 400)
+            post_id(plan.channel, due.day, plan.id) for plan in self.plans for due in upcoming(plan, before, 400)
         }
         result.early_or_late += [f"never due: {key}" for key in posted - expected]
         result.removed = sum(each.deleted for each in self.chat.messages)
