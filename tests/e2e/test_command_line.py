@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,17 @@ async def test_help_names_every_command() -> None:
 
     assert status == 0
     assert all(name in printed for name in ("demo", "chat", "run", "worker", "content"))
+
+
+async def test_without_bubblewrap_run_says_why_it_is_off_and_the_quiz_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "redis-server").symlink_to(shutil.which("redis-server") or "/nonexistent")
+
+    status, printed, _ = await torchquiz(
+        tmp_path / "home", "chat", stdin="/run 1 + 1\n/quiz 11\n", extra={"PATH": str(tmp_path / "bin")}
+    )
+
+    assert status == 0
+    assert "Running code is off: bubblewrap is not installed" in printed
+    assert "apt install bubblewrap" in printed
+    assert "Quiz 11 · Transformers · question 1 of 10" in printed
