@@ -19,6 +19,7 @@ MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 12
 Path = tuple[str | int, ...]
 
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -66,6 +67,8 @@ def read(raw: bytes) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = " ".join(part for part in (error.context, error.problem) if part)
+        if "nesting depth" in problem:  # libyaml gives up while it reads ahead of us
+            raise YamlProblem(_TOO_DEEP, mark.line + 1 if mark else 0, mark.column + 1 if mark else 0) from None
         hint = "put text that holds ': ', '#' or starts with a backtick in quotes"
         raise YamlProblem(problem, mark.line + 1 if mark else 0, mark.column + 1 if mark else 0, hint) from None
     except yaml.reader.ReaderError as error:
@@ -106,7 +109,7 @@ class _Builder:
         if event.tag is not None:
             raise YamlProblem("tags are not used here", *_at(event), hint="remove the !tag")
         if len(path) > MAX_DEPTH:
-            raise YamlProblem(f"nested more than {MAX_DEPTH} levels deep", *_at(event))
+            raise YamlProblem(_TOO_DEEP, *_at(event))
         self._places.setdefault(path, _at(event))
         if isinstance(event, yaml.ScalarEvent):
             return _scalar(event)

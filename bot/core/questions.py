@@ -89,12 +89,17 @@ class Item:
     topic: str
     difficulty: Literal[1, 2, 3]
     fact: str = ""
-    """Shared by all items that test the same fact; the id where nothing else is said."""
+    """Shared by all items that test the same fact, so that two forms of one never come close together; the id where
+    nothing else is said."""
     references: tuple[Reference, ...]
     proof: Proof | None = None
     myth: Prose | None = None
     deeper: Prose | None = None
     volatile: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.fact:
+            object.__setattr__(self, "fact", str(self.id))
 
     def problems(self) -> Iterator[str]:
         """What is wrong with the item by itself; empty for a good one."""

@@ -73,11 +73,12 @@ def test_a_large_file_is_refused_before_it_is_read() -> None:
         read(b"a" * 10_000_000)
 
 
-def test_thousands_of_nested_lists_are_refused_at_once() -> None:
+@pytest.mark.parametrize("nested", [b"[" * 3000, b"- " * 3000, b"{a: " * 3000, b"a: " + b"[" * 3000 + b"]" * 3000])
+def test_thousands_of_nested_lists_are_refused_at_once(nested: bytes) -> None:
     began = time.process_time()
 
-    with pytest.raises(YamlProblem, match="levels deep"):
-        read(b"[" * 3000)
+    with pytest.raises(YamlProblem, match="nested more than 12 levels deep"):
+        read(nested)
 
     assert time.process_time() - began < 5
 
