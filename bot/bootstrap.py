@@ -10,20 +10,28 @@ from datetime import UTC, datetime
 from redis.asyncio import Redis
 
 from bot.app.commands import Commands
+from bot.app.daily import Daily
+from bot.app.daily_pool import Pool
 from bot.app.deliveries import Deliveries
 from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
+from bot.app.posting import Posting
 from bot.app.quiz import Quizzes
+from bot.app.reports import Reports
 from bot.app.runs import Runs
+from bot.app.setup import Setup
 from bot.app.study import Study
 from bot.config import Settings
 from bot.core.actions import Codec
 from bot.core.bank import Bank
+from bot.core.ids import Platform
 from bot.core.runs import Capability
-from bot.ports import Log, RunQueue
+from bot.ports import Chat, Clock, Log, RunQueue
 from bot.store.connect import connected, signing_key
+from bot.store.daily import RedisDailies
 from bot.store.run_queue import RedisRunQueue
 from bot.store.run_workers import LiveWorker, live_workers
+from bot.store.schedules import RedisSchedules
 from bot.store.scores import RedisScores
 from bot.store.server import redis_server
 from bot.store.shared import RedisOnce, RedisRate
@@ -60,6 +68,14 @@ class Store:
         """The rates that all replicas share."""
         return RedisRate(self.redis)
 
+    def schedules(self, clock: Clock | None = None) -> RedisSchedules:
+        """The schedules of questions of the day. The server's time decides, or `clock` in a simulation."""
+        return RedisSchedules(self.redis, clock)
+
+    def dailies(self, clock: Clock | None = None) -> RedisDailies:
+        """The questions of the day, on the same terms."""
+        return RedisDailies(self.redis, clock)
+
 
 @asynccontextmanager
 async def open_store(settings: Settings, progress: Callable[[str], None]) -> AsyncIterator[Store]:
@@ -81,14 +97,29 @@ async def open_store(settings: Settings, progress: Callable[[str], None]) -> Asy
         )
 
 
-def build_desk(settings: Settings, store: Store, log: Log, queue: RunQueue, bank: Bank) -> Desk:
-    """The front desk over a store. `queue` is the store's own, or one that waits for its worker."""
-    clock, zone = SystemClock(), settings.zone_info()
-    runs = Runs(bank, queue)
+def build_desk(
+    settings: Settings, store: Store, log: Log, queue: RunQueue, bank: Bank, simulated: Clock | None = None
+) -> Desk:
+    """The front desk over a store. `queue` is the store's own, or one that waits for its worker; a `simulated` clock
+    takes the place of the system's."""
+    clock, zone, pool = simulated or SystemClock(), settings.zone_info(), Pool(bank)
+    runs, schedules, dailies = Runs(bank, queue), store.schedules(simulated), store.dailies(simulated)
+    daily = Daily(pool, schedules, dailies, clock)
     commands = Commands(
         Quizzes(bank, store.scores, clock, zone),
         Study(bank, clock, zone),
         Leaderboards(store.scores, clock, zone),
         runs,
+        daily,
+        Setup(bank, pool, schedules, daily, settings.zone),
+        Reports(pool, dailies),
     )
     return Desk(commands, Deliveries(queue, runs, log), Codec(store.signing_key), clock, log)
+
+
+def build_posting(
+    store: Store, log: Log, bank: Bank, platform: Platform, chat: Chat, simulated: Clock | None = None
+) -> Posting:
+    """What posts the questions of the day on a platform; any number of processes may run one."""
+    schedules, dailies = store.schedules(simulated), store.dailies(simulated)
+    return Posting(Pool(bank), schedules, dailies, {platform: chat}, store.rate(), log)

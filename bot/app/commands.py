@@ -70,9 +70,12 @@ class Command:
     about: str
     example: str
     arguments: tuple[Argument, ...] = ()
+    admins: bool = False
+    """Only admins may use it; a platform that can hides it from others."""
 
 
 _PLAN = Argument("plan", "Time, zone and days; empty for a form")
+_DAILY = Argument("what", "Empty for the question; for admins: now, skip, pause, resume, holidays, remove, audit")
 _WHAT = Argument("what", "A number, a topic or a word; empty for the list")
 
 COMMANDS: Mapping[str, Command] = {
@@ -88,6 +91,7 @@ COMMANDS: Mapping[str, Command] = {
                 Argument("scope", "Where the points were earned", tuple(SCOPES)),
             ),
         ),
+        Command("daily", "Show the question of the day of this channel", "/daily", (_DAILY,)),
         Command("flashcards", "Drill flashcards", "/flashcards autograd", (_WHAT,)),
         Command("interview", "Read interview questions and answers", "/interview 12", (_WHAT,)),
         Command("concepts", "Explain a concept in your own words, then compare", "/concepts tensors", (_WHAT,)),
@@ -96,28 +100,13 @@ COMMANDS: Mapping[str, Command] = {
             "run", "Run PyTorch code in the sandbox", "/run torch.arange(3).sum()", (Argument("code", "The code"),)
         ),
         Command("help", "What I can do", "/help"),
-    )
-}
-
-DAILY_COMMANDS: Mapping[str, Command] = {
-    command.name: command
-    for command in (
         Command(
-            "daily",
-            "Today's question of this channel",
-            "/daily",
-            (
-                Argument(
-                    "what", "For admins: now, skip, pause, resume, holidays, remove, audit; empty for today's question"
-                ),
-            ),
+            "setup", "Plan a question of the day in this channel", "/setup 9:30 Europe/Berlin mon-fri", (_PLAN,), True
         ),
-        Command("setup", "Plan a question of the day here (admins)", "/setup 9:30 Europe/Berlin mon-fri", (_PLAN,)),
-        Command("schedules", "See and change what is planned here (admins)", "/schedules"),
-        Command("reports", "Mistakes that members reported in questions of the day (admins)", "/reports"),
+        Command("schedules", "See and change what is planned in this channel", "/schedules", admins=True),
+        Command("reports", "Judge mistakes that members reported", "/reports", admins=True),
     )
 }
-"""The question of the day. A surface offers them once it can post on its own (`bot.ports.Chat`); none does yet."""
 
 Handler = Callable[[Caller, str], AsyncIterator[Reply]]
 
@@ -141,7 +130,7 @@ class Commands:
             **{name: _shelf(study, shelf) for name, shelf in SHELVES.items()},
             "leaderboard": _single(leaderboards.open),
             "run": runs.run,
-            "help": _single(_help),
+            "help": _single(self._help),
         }
         self._actions: Mapping[type, Callable[..., AsyncIterator[Reply]]] = {
             AskQuiz: _single(quizzes.act_open),
@@ -203,6 +192,22 @@ class Commands:
             raise StaleButton
         return self._actions[type(action)](caller, action)
 
+    async def _help(self, _: Caller, __: str) -> View:
+        here = [command for command in COMMANDS.values() if command.name in self._handlers]
+        lines = [line(f"`{each.example}` {_lowered(each.about)}") for each in here if not each.admins]
+        if admin := [f"`{each.example}` {_lowered(each.about)}" for each in here if each.admins]:
+            lines.append(line("For admins: " + "; ".join(admin)))
+        play = Button("Play Quiz 1", AskQuiz("1"), Look.MAIN)
+        return View(
+            blocks=(Heading("I teach PyTorch, one question at a time"), Bullets(tuple(lines)), Note(RULE)),
+            fallback="Commands: " + ", ".join(command.example for command in here),
+            buttons=(play, Button("Leaderboard", ShowBoard("month", "channel"))),
+        )
+
+
+def _lowered(about: str) -> str:
+    return about[:1].lower() + about[1:]
+
 
 def _shelf(study: Study, shelf: Shelf) -> Handler:
     return _single(lambda caller, what: study.open(caller, shelf, what))
@@ -217,20 +222,3 @@ def _single(answer: Callable[[Caller, Any], Awaitable[Reply]]) -> Callable[[Call
 
 async def _once(answer: Awaitable[Reply]) -> AsyncIterator[Reply]:
     yield await answer
-
-
-async def _help(_: Caller, __: str) -> View:
-    return View(
-        blocks=(
-            Heading("I teach PyTorch, one question at a time"),
-            Bullets(
-                tuple(
-                    line(f"`{command.example}` {command.about[:1].lower()}{command.about[1:]}")
-                    for command in COMMANDS.values()
-                )
-            ),
-            Note(RULE),
-        ),
-        fallback="Commands: " + ", ".join(command.example for command in COMMANDS.values()),
-        buttons=(Button("Play Quiz 1", AskQuiz("1"), Look.MAIN), Button("Leaderboard", ShowBoard("month", "channel"))),
-    )

@@ -15,12 +15,14 @@ from pydantic import SecretStr
 from bot.app.desk import Desk
 from bot.app.study import SHELVES
 from bot.bank.load import FOLDER, load
-from bot.bootstrap import Store, build_desk, open_store
+from bot.bootstrap import Store, build_desk, build_posting, open_store
 from bot.cli.worker_process import queue_with_worker
 from bot.config import Settings
 from bot.core.bank import Bank
 from bot.core.errors import ConfigError
+from bot.core.ids import Platform
 from bot.core.text import clip
+from bot.ports import Chat
 
 MOST_SUGGESTIONS = 25
 _NOTHING = (
@@ -29,6 +31,7 @@ _NOTHING = (
 )
 
 Serving = Coroutine[Any, Any, None]
+Posts = Callable[[Chat], Coroutine[Any, Any, None]]
 
 
 async def run_bot(settings: Settings, say: Callable[[str], None], *, with_worker: bool = False) -> None:
@@ -58,7 +61,12 @@ def _platforms(
     if settings.discord_token:
         yield _discord(settings, settings.discord_token, store, desk, bank, stop, say)
     if settings.slack_bot_token:
-        yield _slack(settings, settings.slack_bot_token, store, desk, stop, say)
+        yield _slack(settings, settings.slack_bot_token, store, desk, bank, stop, say)
+
+
+def _posts(store: Store, bank: Bank, platform: Platform) -> Posts:
+    """Posts questions of the day through a chat, until cancelled."""
+    return lambda chat: build_posting(store, structlog.get_logger(), bank, platform, chat).run()
 
 
 async def _together(serving: Sequence[Serving], stop: asyncio.Event) -> None:
@@ -93,6 +101,7 @@ async def _discord(
         "stop": stop,
         "api_base": settings.discord_api_base,
         "suggest": suggestions(bank),
+        "posting": _posts(store, bank, Platform.DISCORD),
     }
     if settings.discord_public_key:
         key, host, port = settings.discord_public_key, settings.host, settings.port
@@ -102,7 +111,13 @@ async def _discord(
 
 
 async def _slack(
-    settings: Settings, token: SecretStr, store: Store, desk: Desk, stop: asyncio.Event, say: Callable[[str], None]
+    settings: Settings,
+    token: SecretStr,
+    store: Store,
+    desk: Desk,
+    bank: Bank,
+    stop: asyncio.Event,
+    say: Callable[[str], None],
 ) -> None:
     _needs("slack_bolt", "slack-bolt")
     from bot.adapters.slack.client import serve
@@ -119,6 +134,7 @@ async def _slack(
         http_port=settings.slack_port,
         stop=stop,
         ready=lambda line: say(f"slack    {line}"),
+        posting=_posts(store, bank, Platform.SLACK),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
+from bot.app.commands import COMMANDS
 from bot.core.ids import ChannelId, Tenant
 from bot.core.views import View
 from tests.app.building import labels, words
@@ -70,6 +71,14 @@ async def test_only_admins_plan(town: Town, command: str) -> None:
     await planned(town)
 
     assert "Only admins" in words(await town.say("Bob", command))
+
+
+async def test_help_stays_one_screen_and_names_what_admins_can_do(town: Town) -> None:
+    shown = words(await town.say("Bob", "/help"))
+
+    assert len(shown.splitlines()) <= 12
+    assert all(f"/{name}" in shown for name in COMMANDS)
+    assert "For admins: /setup" in shown
 
 
 async def test_the_question_comes_at_its_time_and_says_nothing_of_who_or_what(town: Town) -> None:

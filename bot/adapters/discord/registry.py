@@ -17,6 +17,8 @@ MAX_OPTION_TEXT = 6000  # longest text that an option takes
 
 _SLASH, _MESSAGE = 1, 3
 _STRING, _ATTACHMENT = 3, 11
+_MANAGE_GUILD = str(1 << 5)
+"""Who sees the commands for admins, unless a server's own settings say otherwise."""
 _EVERYWHERE = {"integration_types": [0, 1], "contexts": [0, 1, 2]}
 """Installed on a server or by a person; used on servers, in the bot's messages, in other private channels."""
 
@@ -49,6 +51,7 @@ def _slash(command: Command, suggested: Collection[str], localise: Localise) -> 
         **_described(command.about, localise),
         "options": options,
         **_EVERYWHERE,
+        **({"default_member_permissions": _MANAGE_GUILD} if command.admins else {}),
     }
 
 

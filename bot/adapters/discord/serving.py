@@ -6,9 +6,10 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
@@ -22,7 +23,7 @@ from bot.adapters.discord.registry import Localise, registered, untranslated
 from bot.adapters.discord.render import Json
 from bot.app.commands import COMMANDS
 from bot.core.errors import ConfigError, Unavailable
-from bot.ports import Log, Once, Rate
+from bot.ports import Chat, Log, Once, Rate
 
 INVITE = "https://discord.com/oauth2/authorize"
 PERMISSIONS = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15
@@ -62,6 +63,7 @@ async def serve(
     localise: Localise = untranslated,
     now: Callable[[], float] = time.time,
     tuning: Tuning = DEFAULT,
+    posting: Callable[[Chat], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """Answer people on Discord until `stop`; calls `ready` with the bot's name once it is connected. `api_base` and
     `gateway_url` replace Discord's own addresses. With `shard_ids` this process serves those of `shard_count` shards.
@@ -90,6 +92,7 @@ async def serve_http(
     localise: Localise = untranslated,
     now: Callable[[], float] = time.time,
     tuning: Tuning = DEFAULT,
+    posting: Callable[[Chat], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """The same by HTTP without the gateway, for any number of replicas behind one address, which Discord must be told
     (General Information, Interactions Endpoint URL). `ready` is called with ours. Raises ConfigError, and Unavailable

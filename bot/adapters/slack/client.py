@@ -32,7 +32,7 @@ from bot.adapters.slack.web_api import REQUEST_SECONDS, Answer, SlackApi, failur
 from bot.adapters.slack.workspaces import Distribution, OneWorkspace, Workspaces
 from bot.core.errors import ConfigError, Unavailable
 from bot.core.ids import Tenant
-from bot.ports import Log, Once, Rate
+from bot.ports import Chat, Log, Once, Rate
 
 API = "https://slack.com/api/"
 CONNECTIONS = 2
@@ -136,6 +136,7 @@ async def serve(
     now: Callable[[], float] = time.time,
     patience: float = CLOSE_SECONDS,
     max_events: int = MAX_EVENTS,
+    posting: Callable[[Chat], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """Answer a workspace until `stop`: by Socket Mode when there is an app token, else by HTTP. With a `distribution`
     it answers every workspace that installs it, and the pages to do so are served by HTTP. Calls `ready` with a

@@ -50,7 +50,7 @@ def manifest(commands: Mapping[str, Command], url: str = "", *, distributed: boo
                 }
             ],
             "slash_commands": [_command(f"/{UMBRELLA}", "Every command, by its name", "quiz 11", request)]
-            + [_command(f"/{each.name}", each.about, _hint(each), request) for each in commands.values()],
+            + [_command(f"/{each.name}", _about(each), _hint(each), request) for each in commands.values()],
         },
         "oauth_config": {**redirect, "scopes": {"bot": list(SCOPES)}},
         "settings": {
@@ -62,6 +62,10 @@ def manifest(commands: Mapping[str, Command], url: str = "", *, distributed: boo
         },
     }
     return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+
+
+def _about(command: Command) -> str:
+    return f"{command.about} (admins)" if command.admins else command.about
 
 
 def _hint(command: Command) -> str:

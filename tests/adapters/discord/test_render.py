@@ -237,6 +237,8 @@ def test_all_commands_are_registered_within_the_limits() -> None:
     quiz = next(command for command in commands if command["name"] == "quiz")
     assert quiz["options"][0]["autocomplete"] is True
     assert quiz["description_localizations"] == {"de": "ziuq a yalP"}
+    hidden = {command["name"] for command in commands if command.get("default_member_permissions") == "32"}
+    assert hidden == {name for name, command in COMMANDS.items() if command.admins} == {"setup", "schedules", "reports"}
     assert all(command["contexts"] == [0, 1, 2] and command["integration_types"] == [0, 1] for command in commands)
 
 
