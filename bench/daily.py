@@ -68,6 +68,9 @@ class QuickChat:
     async def delete(self, tenant: Tenant, channel: ChannelId, message: str) -> None:
         return None
 
+    async def tell(self, tenant: Tenant, user: UserId, channel: ChannelId, view: View) -> None:
+        return None
+
 
 class Quiet:
     """A log that keeps nothing."""

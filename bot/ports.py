@@ -308,3 +308,7 @@ class Chat(Protocol):
     async def delete(self, tenant: Tenant, channel: ChannelId, message: str) -> None:
         """Take a message of ours away. One that is gone is no error."""
         ...
+
+    async def tell(self, tenant: Tenant, user: UserId, channel: ChannelId, view: View) -> None:
+        """Say something about a channel to one person alone; the message names the channel so that it can be found."""
+        ...

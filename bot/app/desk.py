@@ -10,7 +10,7 @@ from bot.app.commands import Commands
 from bot.app.deliveries import Address, Deliveries
 from bot.core.actions import PERSONAL, Action, Codec
 from bot.core.errors import Unavailable, UserError
-from bot.core.ids import Caller
+from bot.core.ids import Caller, Tenant
 from bot.core.views import Reply, View
 from bot.ports import Clock, Log
 
@@ -51,6 +51,11 @@ class Desk:
             return self._codec.encode(action, caller.tenant, now, owner)
 
         return sealed
+
+    def seal_for_all(self, tenant: Tenant) -> Callable[[Action], str]:
+        """The function that writes the buttons of a message posted of our own accord: anyone there may press them."""
+        now = self._clock.now()
+        return lambda action: self._codec.encode(action, tenant, now)
 
     async def deliver(self, group: str, consumer: str, show: Show) -> None:
         """Show finished runs of a reply group as they come, until cancelled. `show` replaces the message at the

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.app.cards import notice
 from bot.app.daily_pool import Pool
 from bot.app.daily_views import digest, question, reveal
 from bot.core.daily import Claim, Later, Post, PostState, Task
@@ -159,6 +160,18 @@ class Posting:
             await self._schedules.save(paused, None, US, f"paused: {refusal}")
         except (BadInput, Unavailable):
             self._log.warning("daily.not_paused", tenant=claim.tenant, channel=claim.channel)
+        else:
+            await self._tell(paused, refusal)
+
+    async def _tell(self, paused: Schedule, refusal: Refused) -> None:
+        """Tell whoever planned it, once: only whoever paused it comes here."""
+        if not paused.planner:
+            return
+        view = notice(f"{refusal} Until then the question of the day is paused there: `/daily resume` in that channel.")
+        try:
+            await self._chats[Platform(paused.tenant[0])].tell(paused.tenant, paused.planner, paused.channel, view)
+        except (Lost, Refused, SlowDown) as error:
+            self._log.warning("daily.nobody_told", tenant=paused.tenant, reason=str(error))
 
     # -- posting
 

@@ -229,7 +229,7 @@ class Setup:
     async def _save(self, changed: Schedule, last: date | None, caller: Caller, what: str) -> Schedule:
         due = next_due(changed, await self._schedules.now(), last)
         at = moment_of(changed, due) if due else None
-        return await self._schedules.save(changed, at, _who(caller), what)
+        return await self._schedules.save(replace(changed, planner=caller.user), at, _who(caller), what)
 
     async def _of_channel(self, caller: Caller) -> list[Schedule]:
         return [each for each in await self._schedules.of_tenant(caller.tenant) if each.channel == caller.channel]

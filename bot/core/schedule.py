@@ -17,7 +17,7 @@ from itertools import islice
 from typing import NewType
 from zoneinfo import ZoneInfo
 
-from bot.core.ids import ChannelId, Tenant
+from bot.core.ids import ChannelId, Tenant, UserId
 
 ScheduleId = NewType("ScheduleId", str)
 """A schedule inside its channel: a number that is never given twice."""
@@ -34,6 +34,7 @@ JITTER = timedelta(seconds=90)
 """Channels due in the same minute are spread over this."""
 HORIZON = timedelta(days=800)
 """How far ahead an occurrence is looked for."""
+_NOBODY = UserId("")
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
 WORKDAYS = (0, 1, 2, 3, 4)
 
@@ -87,6 +88,8 @@ class Schedule:
     """When these settings began to hold: nothing before it is due."""
     version: int = 0
     """Counts changes; whoever changes a schedule names the version they saw."""
+    planner: UserId = _NOBODY
+    """Who planned or changed it last, and is told when it cannot be carried out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from bot.core.daily import Task
-from bot.core.ids import ChannelId, Tenant
+from bot.core.ids import ChannelId, Tenant, UserId
 from bot.core.schedule import Content, Mode, Schedule, ScheduleId
 
 SEPARATOR = "\x1f"
@@ -43,6 +43,7 @@ def document(schedule: Schedule) -> str:
             "resumes": schedule.resumes.isoformat() if schedule.resumes else None,
             "early": schedule.early.isoformat() if schedule.early else None,
             "since": schedule.since.isoformat(),
+            "planner": schedule.planner,
         },
         ensure_ascii=True,
         separators=(",", ":"),
@@ -72,6 +73,7 @@ def schedule_of(text: str, version: int) -> Schedule:
         early=date.fromisoformat(read["early"]) if read["early"] else None,
         since=datetime.fromisoformat(read["since"]),
         version=version,
+        planner=UserId(read.get("planner", "")),
     )
 
 

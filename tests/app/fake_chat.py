@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.core.ids import ChannelId, Tenant
+from bot.core.ids import ChannelId, Tenant, UserId
 from bot.core.views import View
 from bot.ports import Clock, Lost, Refused, SlowDown
 
@@ -46,6 +46,7 @@ class FakeChat:
     forbidden: set[ChannelId] = field(default_factory=set)
     messages: list[Message] = field(default_factory=list)
     requests: int = 0
+    told: list[tuple[Tenant, UserId, View]] = field(default_factory=list)
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     async def post(self, tenant: Tenant, channel: ChannelId, view: View, key: str) -> str:
@@ -79,6 +80,9 @@ class FakeChat:
             if each.id == message:
                 each.deleted = True
         self._answer()
+
+    async def tell(self, tenant: Tenant, user: UserId, channel: ChannelId, view: View) -> None:
+        self.told.append((tenant, user, view))
 
     def shown(self, channel: ChannelId = ChannelId("c1")) -> list[Message]:  # noqa: B008  a string
         """What stands in a channel, threads included."""

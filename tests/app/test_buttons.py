@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.core.actions import ShowBoard
 from bot.core.ids import Tenant
 from bot.core.views import View
 from tests.app.building import House, Person, right_letter, words
@@ -44,6 +45,15 @@ async def test_a_button_of_another_server_is_refused(house: House) -> None:
     card = await ada.say("/leaderboard")
 
     assert "not yours to press" in words(await elsewhere.click(ada.wire(card, "Week")))
+
+
+async def test_anyone_may_press_what_was_posted_for_all(house: House) -> None:
+    ada, bob, elsewhere = Person(house), Person(house, "Bob"), Person(house, tenant=Tenant("dother"))
+    wire = house.desk.seal_for_all(ada.tenant)(ShowBoard("week", "channel"))
+
+    for someone in (ada, bob):
+        assert "Leaderboard" in words(await someone.click(wire))
+    assert "not yours to press" in words(await elsewhere.click(wire))
 
 
 async def test_a_button_is_stale_after_thirty_days(house: House) -> None:

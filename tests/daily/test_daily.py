@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.app.commands import COMMANDS
-from bot.core.ids import ChannelId, Tenant
+from bot.core.ids import ChannelId, Tenant, UserId
 from bot.core.views import View
 from tests.app.building import labels, words
 from tests.daily.building import CHANNEL, Town, letters
@@ -205,16 +205,24 @@ async def test_a_schedule_changed_since_it_was_shown_is_not_changed_again(town: 
     )
 
 
+def told_of(town: Town) -> list[tuple[UserId, View]]:
+    return [(user, view) for tenant, user, view in town.chat.told if tenant == town.tenant]
+
+
 async def test_a_channel_that_may_not_be_written_in_pauses_its_schedule_and_says_why(town: Town) -> None:
     await planned(town)
     town.chat.forbidden.add(CHANNEL)
     await town.pass_time(HOUR)
 
     assert "paused: I may not write in this channel" in words(await town.say("Ada", "/daily audit", admin=True))
+    ((user, told),) = told_of(town)
+    assert user == "u-Ada"
+    assert words(told).startswith("I may not write in this channel: give me the permission Send Messages. Until then")
     town.chat.forbidden.clear()
     await town.say("Ada", "/daily resume", admin=True)
     await town.pass_time(DAY)
     assert len(town.posted()) == 1
+    assert len(told_of(town)) == 1
 
 
 async def test_channels_of_a_team_get_questions_of_their_own_unless_they_ask_together(town: Town) -> None:

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from bot.core.daily import Claim, Later, Task
 from bot.core.errors import BadInput
-from bot.core.ids import ChannelId, Platform, Tenant
+from bot.core.ids import ChannelId, Platform, Tenant, UserId
 from bot.core.schedule import Content, Mode, Schedule, ScheduleId
 from bot.store import keys
 from bot.store.schedule_wire import document, schedule_of
@@ -55,6 +55,7 @@ def test_a_schedule_survives_its_way_through_json() -> None:
         resumes=date(2027, 1, 1),
         closes=time(17, 30),
         version=7,
+        planner=UserId("U1"),
     )
 
     assert schedule_of(document(schedule), 7) == schedule
