@@ -376,6 +376,13 @@ async def test_random_numbers_differ_between_runs_and_follow_a_seed(sandbox: San
     assert fixed[0] == fixed[1]
 
 
+# Beside others
+
+
+async def test_a_run_gives_way_to_the_bot_on_the_same_machine(sandbox: Sandbox) -> None:
+    assert (await ran(sandbox, "import os\nos.nice(0)")).output == "5\n"
+
+
 # Several at once
 
 

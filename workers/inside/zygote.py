@@ -11,9 +11,13 @@ import time
 
 from workers.inside import child, init, landlock, seccomp, wall, wire
 
+NICENESS = 5
+"""Of everything in the jail, from the import of torch on: where a bot shares the machine, its answers come first."""
+
 
 def main(descriptor: int) -> None:
     """Serve the supervisor on `descriptor` until it goes away. A jail that cannot be trusted says so and ends."""
+    os.nice(NICENESS)
     control = socket.socket(fileno=descriptor)
     try:
         began = time.monotonic()
