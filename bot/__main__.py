@@ -171,6 +171,15 @@ def schema() -> None:
 
 @content.command()
 @_FOLDER
+def pictures(folder: Path | None) -> None:
+    """Draw the pictures of formulas that are missing or older than their `latex`."""
+    from bot.cli.pictures import draw_pictures
+
+    click.echo(_run(draw_pictures(settings(), _bank_folder(folder))))
+
+
+@content.command()
+@_FOLDER
 @click.option("--as", "surface", default="text", show_default=True, help="text, web, discord or slack.")
 @click.argument("item")
 def preview(folder: Path | None, surface: str, item: str) -> None:

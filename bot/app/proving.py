@@ -95,32 +95,35 @@ class Prover:
             await asyncio.gather(*running, return_exceptions=True)
 
     async def _both(self, snippet: Snippet) -> Ran:
-        first = await self._run(snippet.source)
-        problem = _problem(first)
+        first = await run_once(self._queue, snippet.source)
+        problem = problem_of(first)
         if not problem:
             seeded = f"torch.manual_seed({SECOND_SEED})\n" if snippet.claim is Claim.PROOF else ""
-            second = await self._run(seeded + snippet.source)
-            problem = _problem(second)
+            second = await run_once(self._queue, seeded + snippet.source)
+            problem = problem_of(second)
             if problem and snippet.claim is Claim.PROOF:
                 problem = f"with another seed: {problem}"
             elif not problem and snippet.claim is Claim.SAMPLE and second.output != first.output:
                 problem = "prints something else each time; seed it, and print no addresses or times"
         return Ran(snippet, first.output, first.torch_version, problem)
 
-    async def _run(self, source: str) -> RunResult:
-        order = RunOrder(RunId(secrets.token_hex(10)), "wbank", secrets.token_hex(4), source)
-        answer = await self._queue.submit(order)
-        if isinstance(answer, Refusal):
-            why = " ".join(part for part in (answer.reason.value.replace("_", " "), answer.detail, answer.fix) if part)
-            return RunResult(Outcome.REFUSED, error=why)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            async for event in self._queue.follow(order.id):
-                if isinstance(event, Finished):
-                    return event.result
-        return RunResult(Outcome.WORKER_LOST)
+
+async def run_once(queue: RunQueue, source: str) -> RunResult:
+    """Run a snippet of the bank. Raises TimeoutError after `PATIENCE_SECONDS`."""
+    order = RunOrder(RunId(secrets.token_hex(10)), "wbank", secrets.token_hex(4), source)
+    answer = await queue.submit(order)
+    if isinstance(answer, Refusal):
+        why = " ".join(part for part in (answer.reason.value.replace("_", " "), answer.detail, answer.fix) if part)
+        return RunResult(Outcome.REFUSED, error=why)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        async for event in queue.follow(order.id):
+            if isinstance(event, Finished):
+                return event.result
+    return RunResult(Outcome.WORKER_LOST)
 
 
-def _problem(result: RunResult) -> str:
+def problem_of(result: RunResult) -> str:
+    """Why a snippet of the bank does not count as run; empty when it does."""
     if result.outcome is not Outcome.OK:
         last = result.error.strip().splitlines()[-1:] or [""]
         return f"{outcome_words(result)} {last[0]}".strip()

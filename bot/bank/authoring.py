@@ -39,9 +39,11 @@ def schema() -> dict[str, Any]:
     for kind, cls in KINDS.items():
         described = TypeAdapter(cls).json_schema(ref_template="#/$defs/{model}")
         definitions |= described.pop("$defs", {})
+        described["properties"].pop("picture", None)  # found beside the file, never written
         described["properties"]["kind"] = {"const": kind}
         described["required"] = [*described.get("required", []), "kind"]
         definitions[kind] = described
+    definitions.pop("RunFile", None)
     definitions["Prose"] = {
         "type": "string",
         "description": "Small Markdown: paragraphs, code, strong, emphasis, lists",

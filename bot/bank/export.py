@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,7 +16,8 @@ import yaml
 from bot.core.bank import Bank
 from bot.core.kinds.multiple_choice import MultipleChoice
 from bot.core.questions import Item
-from bot.core.views import Block, Bullets, Choices, Code, Heading, Line, Mark, Note, Style, Table, Text, text_of
+from bot.core.runs import RunFile
+from bot.core.views import Block, Bullets, Choices, Code, Files, Heading, Line, Mark, Note, Style, Table, Text, text_of
 
 COLUMNS = (
     *("id", "topic", "difficulty", "stem", "option_1", "reason_1", "option_2", "reason_2", "option_3", "reason_3"),
@@ -38,6 +40,8 @@ class AnkiNote:
     front: str
     back: str
     tags: tuple[str, ...]
+    pictures: tuple[RunFile, ...] = ()
+    """What its sides show by name."""
 
 
 def select(bank: Bank, words: Iterable[str]) -> tuple[Item, ...]:
@@ -60,6 +64,7 @@ def notes(items: Iterable[Item]) -> Iterator[AnkiNote]:
             _html(first.blocks),
             back + f"<small>{html.escape(item.sources())}</small>",
             (item.kind, item.topic, f"difficulty-{item.difficulty}"),
+            tuple(file for side in rest for block in side.blocks if isinstance(block, Files) for file in block.files),
         )
 
 
@@ -75,8 +80,8 @@ def write_anki(path: Path, items: Iterable[Item], title: str) -> int:
         css=".card{font-family:system-ui,sans-serif;font-size:18px;text-align:left}pre{background:#8882;padding:.6em}",
     )
     deck = genanki.Deck(_number(title), title)
-    written = 0
-    for note in notes(items):
+    written = list(notes(items))
+    for note in written:
         deck.add_note(
             genanki.Note(
                 model=model,
@@ -85,9 +90,12 @@ def write_anki(path: Path, items: Iterable[Item], title: str) -> int:
                 guid=genanki.guid_for("torchquiz", note.id),  # a later export updates the same card
             )
         )
-        written += 1
-    genanki.Package(deck).write_to_file(str(path))
-    return written
+    with tempfile.TemporaryDirectory() as folder:
+        media = [Path(folder, picture.name) for note in written for picture in note.pictures]
+        for file, picture in zip(media, (picture for note in written for picture in note.pictures)):
+            file.write_bytes(picture.content)
+        genanki.Package(deck, media_files=media).write_to_file(str(path))
+    return len(written)
 
 
 def as_csv(items: Iterable[Item]) -> str:
@@ -192,6 +200,8 @@ def _block(block: Block) -> str:
             return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
         case Note(text):
             return f"<small>{html.escape(text)}</small>"
+        case Files(files):
+            return "".join(f'<img src="{html.escape(each.name)}" alt="{html.escape(each.alt)}">' for each in files)
         case _:
             return ""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from bot.bank.findings import Finding
 from bot.core.bank import Bank, Quiz
 from bot.core.kinds.choosing import Choosable
+from bot.core.kinds.formula import Formula
 from bot.core.kinds.multiple_choice import MultipleChoice
 from bot.core.questions import Item
 from bot.core.views import text_of
@@ -55,6 +56,8 @@ def _wording(item: Item) -> Iterator[tuple[str, str]]:
     for side in item.sides():
         if talk := _LETTER_TALK.search(repr(side.blocks)):
             yield f"says “{talk[0]}”, but options are shuffled", "name the thing itself"
+    if isinstance(item, Formula) and item.latex and not item.picture:
+        yield "has no picture of its `latex` as it is now", "run `torchquiz content pictures`"
     if isinstance(item, MultipleChoice):
         lengths = [len(text_of(option.line())) for option in item.options]
         if max(lengths) > LONGEST_TO_SHORTEST * min(lengths) and max(lengths) - min(lengths) > SLACK:

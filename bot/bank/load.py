@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot.bank.findings import Finding
 from bot.bank.markdown import MarkdownProblem, parse
+from bot.bank.pictures import pictured
 from bot.bank.strict_yaml import Document, YamlProblem, read
 from bot.bank.strict_yaml import Path as YamlPath
 from bot.core.bank import Bank, Course, Quiz, Section, Topic
@@ -23,8 +24,10 @@ from bot.core.errors import ContentError
 from bot.core.ids import ItemId
 from bot.core.kinds import KINDS
 from bot.core.kinds.choosing import Choosable
+from bot.core.kinds.formula import Formula
 from bot.core.kinds.interview import Interview
 from bot.core.questions import Item, Prose
+from bot.core.runs import RunFile
 
 _T = TypeVar("_T")
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+){0,7}")
@@ -46,6 +49,7 @@ _HINTS = {
 class _Reading:
     """What has been read so far."""
 
+    folder: Path
     findings: list[Finding] = dataclasses.field(default_factory=list)
     items: dict[ItemId, Item] = dataclasses.field(default_factory=dict)
     files: dict[ItemId, str] = dataclasses.field(default_factory=dict)
@@ -63,7 +67,7 @@ def load(folder: Path = FOLDER) -> Bank:
 
 def examine(folder: Path = FOLDER) -> tuple[Bank, list[Finding]]:
     """The bank as far as it can be read, and everything that is wrong with it, in the order of files and lines."""
-    reading = _Reading()
+    reading = _Reading(folder)
     courses = _table(folder / "courses.yaml", "courses", Course, reading, folder)
     topics = _table(folder / "topics.yaml", "topics", Topic, reading, folder)
     for path in sorted(folder.glob("*/*.y*ml")):
@@ -159,6 +163,8 @@ def _item(
         return None
     for problem in item.problems():
         report((*path, "id"), problem)
+    if picture := pictured(item, reading.folder, file):
+        item = dataclasses.replace(typing.cast("Formula", item), picture=picture)
     for each, at in _with_follow_ups(item, path):
         if not _ID.fullmatch(each.id):
             report(at, f"`{each.id}` is not an id", "lower-case letters, digits and hyphens, at most 40")
@@ -236,4 +242,5 @@ def _with_prose(hint: Any, raw: Any, path: YamlPath, report: Callable[..., None]
 
 @cache
 def _hints(kind: Any) -> Mapping[str, Any]:
-    return typing.get_type_hints(kind)
+    """The fields that an author writes: all but those for files, which are found beside the YAML."""
+    return {name: hint for name, hint in typing.get_type_hints(kind).items() if hint != RunFile | None}

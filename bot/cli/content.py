@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +15,7 @@ from bot.bank.findings import Finding
 from bot.bank.lint import counts, lint
 from bot.bank.load import examine
 from bot.bank.record import Proved, outdated, read_record, write_record
-from bot.bootstrap import open_store
-from bot.cli.worker_process import queue_with_worker
+from bot.cli.worker_process import queue_apart
 from bot.config import Settings
 from bot.core.bank import Bank
 
@@ -57,12 +54,7 @@ async def _prove(settings: Settings, bank: Bank, held: Mapping[str, Proved]) -> 
     if not total:
         return []
     ran: list[Ran] = []
-    async with AsyncExitStack() as stack:
-        # A store of its own: checking content never touches the scores of a running demo.
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="torchquiz-check-")))
-        private = settings.model_copy(update={"redis_url": None, "home": home})
-        store = await stack.enter_async_context(open_store(private, lambda line: None))
-        queue = await stack.enter_async_context(queue_with_worker(store, lambda line: None))
+    async with queue_apart(settings) as queue:
         watched = sys.stderr.isatty()
         with click.progressbar(length=total, label="proofs", file=sys.stderr, hidden=not watched) as bar:
             async for each in Prover(queue, settings.spares).prove(wanted):

@@ -6,10 +6,13 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
-from bot.bootstrap import Store
+from bot.bootstrap import Store, open_store
+from bot.config import Settings
 from bot.core.errors import Unavailable
 from bot.ports import RunQueue
 from bot.store.waiting_queue import WaitingQueue
@@ -30,6 +33,18 @@ async def queue_with_worker(store: Store, say: Callable[[str], None]) -> AsyncIt
         return
     async with worker_process(store, say) as settled:
         yield WaitingQueue(store.queue, settled, WARM_UP_SECONDS)
+
+
+@asynccontextmanager
+async def queue_apart(settings: Settings) -> AsyncIterator[RunQueue]:
+    """A queue with a worker on a store of its own: work on the bank never touches the scores of a running demo."""
+    with tempfile.TemporaryDirectory(prefix="torchquiz-content-") as home:
+        private = settings.model_copy(update={"redis_url": None, "home": Path(home)})
+        async with (
+            open_store(private, lambda line: None) as store,
+            queue_with_worker(store, lambda line: None) as queue,
+        ):
+            yield queue
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,17 @@ def test_an_anki_package_is_written(tmp_path: Path) -> None:
 
     assert written == 81
     assert (tmp_path / "cards.apkg").read_bytes().startswith(b"PK")
+
+
+def test_the_package_takes_the_pictures_of_its_formulas_along(tmp_path: Path) -> None:
+    write_anki(tmp_path / "formulas.apkg", select(BANK, ["formula"]), "Torchquiz")
+
+    with zipfile.ZipFile(tmp_path / "formulas.apkg") as package:
+        names = json.loads(package.read("media")).values()
+        assert package.read("0").startswith(b"\x89PNG")
+    backs = "".join(note.back for note in notes(select(BANK, ["formula"])))
+    assert len(names) == 5
+    assert all(f'<img src="{name}" alt="' in backs for name in names)
 
 
 def test_questions_survive_the_way_to_csv_and_back(tmp_path: Path) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.bank.authoring import example
+from bot.bank.load import FOLDER
 from tests.bank.building import bank, question, replaced
+from tests.bank.test_authoring import bank_of
 from tests.e2e.processes import demo, nobody_left, torchquiz
 
 pytestmark = pytest.mark.timeout(300)
@@ -92,6 +95,30 @@ async def test_a_proof_that_does_not_hold_is_named_with_its_place(tmp_path: Path
 
     assert status == 1
     assert "quizzes/01-basics.yaml:4:1: quiz-01-q01: proof: It stopped with an error in line 2." in printed
+
+
+async def test_pictures_of_formulas_are_drawn_once(tmp_path: Path) -> None:
+    folder = bank_of(tmp_path / "bank", example("formula", FOLDER))
+    arguments = ("content", "pictures", "--folder", str(folder))
+
+    first, second = await torchquiz(tmp_path, *arguments), await torchquiz(tmp_path, *arguments)
+    checked, *_ = await torchquiz(tmp_path, "content", "check", "--no-proofs", "--folder", str(folder))
+
+    assert first[:2] == (0, "1 picture drawn, 0 up to date\n")
+    assert second[:2] == (0, "0 pictures drawn, 1 up to date\n")
+    assert checked == 0
+
+
+async def test_a_formula_that_cannot_be_drawn_is_named_with_its_place(tmp_path: Path) -> None:
+    text = example("formula", FOLDER).replace("frac{1}", "farc{1}")
+
+    status, _, errors = await torchquiz(
+        tmp_path, "content", "pictures", "--folder", str(bank_of(tmp_path / "bank", text))
+    )
+
+    assert status == 1
+    assert "quizzes/01-new.yaml:2: formula-101-mae: `latex` cannot be drawn: It stopped with an error" in errors
+    assert "Traceback" not in errors
 
 
 async def test_a_wrong_file_is_named_and_nothing_is_started(tmp_path: Path) -> None:

@@ -225,7 +225,9 @@ class Cards:
         if not files:
             return
         await self._turn(tenant, user)
-        channel, ts = await self._api.post(tenant, user, render.sentence("The files of your run are in this thread."))
+        channel, ts = await self._api.post(
+            tenant, user, render.sentence("The files that go with your card are in this thread.")
+        )
         _, note = await self._share(tenant, channel, ts, files)
         if note:
             await self._api.update(tenant, channel, ts, render.sentence(note))
@@ -238,7 +240,7 @@ class Cards:
             return await self._api.upload(tenant, channel, thread, files), ""
         except (RefusedError, Unavailable) as failed:
             self._log.warning("slack.upload_failed", tenant=tenant, reason=str(failed))
-            return (), "Slack did not take the files of this result."
+            return (), "Slack did not take the files that belong here."
 
     async def _take_away(self, tenant: Tenant, place: Place) -> None:
         try:
