@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from bot.app.commands import Commands
 from bot.app.daily import Daily
 from bot.app.daily_pool import Pool
+from bot.app.days import Days
 from bot.app.deliveries import Deliveries
 from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
@@ -24,11 +25,13 @@ from bot.app.study import Study
 from bot.config import Settings
 from bot.core.actions import Codec
 from bot.core.bank import Bank
+from bot.core.demo import DEMO_CHANNEL, DEMO_TENANT
 from bot.core.ids import Platform
 from bot.core.runs import Capability
 from bot.ports import Chat, Clock, Log, RunQueue
 from bot.store.connect import connected, signing_key
 from bot.store.daily import RedisDailies
+from bot.store.demo_clock import RedisDemoClock
 from bot.store.run_queue import RedisRunQueue
 from bot.store.run_workers import LiveWorker, live_workers
 from bot.store.schedules import RedisSchedules
@@ -98,10 +101,11 @@ async def open_store(settings: Settings, progress: Callable[[str], None]) -> Asy
 
 
 def build_desk(
-    settings: Settings, store: Store, log: Log, queue: RunQueue, bank: Bank, simulated: Clock | None = None
+    settings: Settings, store: Store, log: Log, queue: RunQueue, bank: Bank, days: Days | None = None
 ) -> Desk:
-    """The front desk over a store. `queue` is the store's own, or one that waits for its worker; a `simulated` clock
-    takes the place of the system's."""
+    """The front desk over a store. `queue` is the store's own, or one that waits for its worker. With `days` it keeps
+    the demo's time."""
+    simulated = days.clock if days else None
     clock, zone, pool = simulated or SystemClock(), settings.zone_info(), Pool(bank)
     runs, schedules, dailies = Runs(bank, queue), store.schedules(simulated), store.dailies(simulated)
     daily = Daily(pool, schedules, dailies, clock)
@@ -113,6 +117,7 @@ def build_desk(
         daily,
         Setup(bank, pool, schedules, daily, settings.zone),
         Reports(pool, dailies),
+        days,
     )
     return Desk(commands, Deliveries(queue, runs, log), Codec(store.signing_key), clock, log)
 
@@ -123,3 +128,18 @@ def build_posting(
     """What posts the questions of the day on a platform; any number of processes may run one."""
     schedules, dailies = store.schedules(simulated), store.dailies(simulated)
     return Posting(Pool(bank), schedules, dailies, {platform: chat}, store.rate(), log)
+
+
+def build_days(store: Store, log: Log, bank: Bank) -> Days:
+    """The days of the demo's channel."""
+    clock = RedisDemoClock(store.redis, DEMO_TENANT)
+    platform = Platform(DEMO_TENANT[0])
+    return Days(
+        DEMO_TENANT,
+        DEMO_CHANNEL,
+        clock,
+        store.schedules(clock),
+        store.dailies(clock),
+        lambda chat: build_posting(store, log, bank, platform, chat, clock),
+        log,
+    )

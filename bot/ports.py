@@ -23,6 +23,21 @@ class Clock(Protocol):
         ...
 
 
+class DemoClock(Clock, Protocol):
+    """The demo's time: that of this machine, and ahead of it once someone went on to a later day.
+
+    All methods but `now` raise Unavailable when the store does not answer.
+    """
+
+    async def load(self) -> None:
+        """Learn how far ahead it is."""
+        ...
+
+    async def forward(self, to: datetime) -> None:
+        """Let time jump ahead to that moment, for good."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class PracticeAnswer:
     """One answer in practice, graded, ready to be recorded in one atomic step."""

@@ -1,22 +1,23 @@
 """The terminal chat: the smallest adapter. Read it before writing another.
 
 One line is one message. ``/as NAME`` plays as someone else, a single letter presses the button of that letter on the
-last card, ``!N`` presses its N-th button or menu entry. Where a card asks for a form, the lines up to a single ``.``
-fill its box.
+last card that has buttons, ``!N`` presses its N-th button or menu entry. Where a card asks for a form, each box takes
+a line (nothing keeps what it holds), or the lines up to a single ``.`` where it takes several.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from bot.app.desk import Desk
 from bot.core.actions import Action
 from bot.core.demo import DEMO_CHANNEL, DEMO_TENANT, demo_user
-from bot.core.ids import Caller
+from bot.core.ids import Caller, ChannelId, Tenant
 from bot.core.text import display_name, plural, visible
 from bot.core.views import (
     Block,
@@ -24,6 +25,7 @@ from bot.core.views import (
     Bullets,
     Choices,
     Code,
+    Field,
     Files,
     Form,
     Heading,
@@ -130,28 +132,77 @@ class Terminal:
             if isinstance(reply, Form):
                 await self._fill(caller, reply, seal)
             elif reply.final:
-                self._buttons = tuple(_pressables(reply, seal))
-                self.console.write(
-                    "\n".join(card(reply, [button.label for button in self._buttons], self.console.styled))
-                )
+                self._print(reply, seal)
             elif self.console.styled and reply.fallback != shown:
                 self.console.write(f"  {reply.fallback}")
                 shown = reply.fallback
 
+    def post(self, view: View) -> None:
+        """Print a card that nobody asked for. Its buttons are anyone's."""
+        self._print(view, self.desk.seal(self._caller(), view))
+
+    def _print(self, view: View, seal: Callable[[Action], str]) -> None:
+        buttons = tuple(_pressables(view, seal))
+        self._buttons = buttons or self._buttons
+        self.console.write("\n".join(card(view, [button.label for button in buttons], self.console.styled)))
+
     async def _fill(self, caller: Caller, form: Form, seal: Callable[[Action], str]) -> None:
         values: dict[str, str] = {}
         for box in form.fields:
-            self.console.write(f"{box.label}. End with a line that holds only {END_OF_FORM}")
-            lines: list[str] = []
-            while (line := await self.console.read("… ")) is not None and line.strip() != END_OF_FORM:
-                lines.append(line)
-            values[box.name] = "\n".join(lines) or box.value
+            values[box.name] = (await self._lines(box) if box.multiline else await self._line(box)) or box.value
         await self._show(caller, self.desk.submit(caller, seal(form.action), values))
+
+    async def _line(self, box: Field) -> str:
+        self.console.write(f"{box.label} [{visible(box.value)}]" if box.value else box.label)
+        return (await self.console.read("… ") or "").strip()
+
+    async def _lines(self, box: Field) -> str:
+        self.console.write(f"{box.label}. End with a line that holds only {END_OF_FORM}")
+        lines: list[str] = []
+        while (line := await self.console.read("… ")) is not None and line.strip() != END_OF_FORM:
+            lines.append(line)
+        return "\n".join(lines)
 
     def _caller(self) -> Caller:
         return Caller(
             DEMO_TENANT, DEMO_CHANNEL, demo_user(self.name), self.name, event=secrets.token_hex(12), is_admin=True
         )
+
+
+class TerminalChat:
+    """The Chat port over a terminal: what is posted is printed, and printed anew once it says something else."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._said: dict[str, tuple[str, str]] = {}
+
+    async def post(self, tenant: Tenant, channel: ChannelId, view: View, key: str) -> str:
+        """Print a message; returns its id."""
+        id = secrets.token_hex(8)
+        self._said[id] = (key, view.fallback)
+        self._terminal.post(view)
+        return id
+
+    async def reply(self, tenant: Tenant, channel: ChannelId, message: str, view: View, key: str) -> str:
+        """The same: a terminal has no threads."""
+        return await self.post(tenant, channel, view, key)
+
+    async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View) -> None:
+        """Print what a message says now, unless that was printed; a counter alone is not worth it."""
+        key, said = self._said.get(message, ("", ""))
+        self._said[message] = (key, view.fallback)
+        if said != view.fallback:
+            self._terminal.post(view)
+
+    async def find(
+        self, tenant: Tenant, channel: ChannelId, key: str, since: datetime, thread: str = ""
+    ) -> Sequence[str]:
+        """The messages with that key."""
+        return [id for id, (known, _) in self._said.items() if known == key]
+
+    async def delete(self, tenant: Tenant, channel: ChannelId, message: str) -> None:
+        """What is printed stays."""
+        self._said.pop(message, None)
 
 
 def _pressables(view: View, seal: Callable[[Action], str]) -> Iterator[_Pressable]:

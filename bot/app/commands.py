@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.app.daily import Daily
+from bot.app.days import Days
 from bot.app.leaderboard import SCOPES, Leaderboards
 from bot.app.quiz import Quizzes
 from bot.app.reports import Reports
@@ -108,6 +109,9 @@ COMMANDS: Mapping[str, Command] = {
     )
 }
 
+NEXT_DAY = Command("next", "Go on to the next day (here in the demo)", "/next")
+"""Only where time is simulated."""
+
 Handler = Callable[[Caller, str], AsyncIterator[Reply]]
 
 
@@ -123,8 +127,10 @@ class Commands:
         daily: Daily | None = None,
         setup: Setup | None = None,
         reports: Reports | None = None,
+        days: Days | None = None,
     ) -> None:
-        """Without `daily`, `setup` and `reports`, questions of the day are not to be had on this surface."""
+        """Without `daily`, `setup` and `reports`, questions of the day are not to be had on this surface; with `days`
+        its days can be made to pass."""
         self._handlers: Mapping[str, Handler] = {
             "quiz": _single(quizzes.open),
             **{name: _shelf(study, shelf) for name, shelf in SHELVES.items()},
@@ -171,6 +177,9 @@ class Commands:
                 JudgeReport: _single(reports.judge),
             }
 
+        if days:
+            self._handlers = {**self._handlers, NEXT_DAY.name: _single(days.next)}
+
     def say(self, caller: Caller, text: str) -> AsyncIterator[Reply]:
         """Answer a typed line. Raises NotFound for an unknown command."""
         name, rest = _COMMAND.fullmatch(text).groups()  # type: ignore[union-attr]  # it matches every text
@@ -193,7 +202,7 @@ class Commands:
         return self._actions[type(action)](caller, action)
 
     async def _help(self, _: Caller, __: str) -> View:
-        here = [command for command in COMMANDS.values() if command.name in self._handlers]
+        here = [command for command in (*COMMANDS.values(), NEXT_DAY) if command.name in self._handlers]
         lines = [line(f"`{each.example}` {_lowered(each.about)}") for each in here if not each.admins]
         if admin := [f"`{each.example}` {_lowered(each.about)}" for each in here if each.admins]:
             lines.append(line("For admins: " + "; ".join(admin)))

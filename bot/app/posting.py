@@ -17,7 +17,7 @@ from bot.app.daily_pool import Pool
 from bot.app.daily_views import digest, question, reveal
 from bot.core.daily import Claim, Later, Post, PostState, Task
 from bot.core.errors import BadInput, Unavailable
-from bot.core.ids import Platform
+from bot.core.ids import ChannelId, Platform, Tenant
 from bot.core.schedule import Occurrence, Schedule, jitter, next_due, post_id, timed
 from bot.ports import Chat, Dailies, Log, Lost, Rate, Refused, Schedules, SlowDown
 
@@ -295,6 +295,13 @@ class Posting:
                 await self._chats[Platform(post.tenant[0])].edit(
                     post.tenant, post.channel, post.message, question(post, item)
                 )
+
+    async def show(self, tenant: Tenant, channel: ChannelId) -> None:
+        """Bring back the message of an open question, on a platform that forgets messages when it stops."""
+        post = await self._dailies.newest(tenant, channel)
+        item = self._pool.question(post.item) if post else None
+        if post and item and post.state is PostState.OPEN:
+            await self._chats[Platform(tenant[0])].edit(tenant, channel, post.message, question(post, item))
 
     async def _check(self, claim: Claim) -> None:
         """Take away a second message of the same question."""

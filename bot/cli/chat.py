@@ -9,11 +9,12 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from bot.adapters.terminal import HELP, Terminal
+from bot.adapters.terminal import HELP, Terminal, TerminalChat
 from bot.bank.load import FOLDER, load
-from bot.bootstrap import build_desk, open_store
+from bot.bootstrap import build_days, build_desk, open_store
 from bot.cli.worker_process import queue_with_worker
 from bot.config import Settings
+from bot.tasks import stop
 
 
 class StandardConsole:
@@ -49,7 +50,13 @@ async def run_chat(settings: Settings, name: str, say: Callable[[str], None]) ->
         queue = await stack.enter_async_context(queue_with_worker(store, say if console.styled else _silent))
         if console.styled:
             console.write(HELP)
-        await Terminal(build_desk(settings, store, structlog.get_logger(), queue, bank), console, name).chat()
+        log = structlog.get_logger()
+        days = build_days(store, log, bank)
+        await days.clock.load()
+        terminal = Terminal(build_desk(settings, store, log, queue, bank, days), console, name)
+        posting = asyncio.create_task(days.run(TerminalChat(terminal)), name="posting")
+        stack.push_async_callback(stop, posting)
+        await terminal.chat()
 
 
 def _silent(line: str) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from bot.adapters.web.client import serve
 from bot.bank.load import FOLDER, load
-from bot.bootstrap import build_desk, open_store
+from bot.bootstrap import build_days, build_desk, open_store
 from bot.cli.worker_process import queue_with_worker
 from bot.config import Settings
 
@@ -31,10 +31,21 @@ async def run_demo(settings: Settings, say: Callable[[str], None]) -> None:
             say(f"store   note: {warning}")
         say("worker  warming up torch for /run; the quiz works meanwhile")
         queue = await stack.enter_async_context(queue_with_worker(store, say))
-        desk = build_desk(settings, store, log, queue, bank)
+        days = build_days(store, log, bank)
+        await days.clock.load()
+        desk = build_desk(settings, store, log, queue, bank, days)
         gc.collect()
         gc.freeze()  # the bank lives as long as we do: no collection need look at it again
-        await serve(desk, host=settings.host, port=settings.port, ready=_announce(say), stop=stop, log=log)
+        await serve(
+            desk,
+            host=settings.host,
+            port=settings.port,
+            ready=_announce(say),
+            stop=stop,
+            log=log,
+            now=lambda: days.clock.now().timestamp(),
+            posting=days.run,
+        )
         say("stopping; your scores are kept")
 
 

@@ -149,6 +149,11 @@ def draft(tenant: str, token: str) -> str:
     return of(tenant, "draft", part(token))
 
 
+def clock(tenant: str) -> str:
+    """String: by how many milliseconds the demo's clock is ahead of this machine's. Kept."""
+    return of(tenant, "clock")
+
+
 def shards(platform: str) -> tuple[str, ...]:
     """The shards of a platform, by the letter that its tenants begin with."""
     return tuple(f"{platform}{number}" for number in range(SHARDS))

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 import pytest
 
-from bot.adapters.terminal import Terminal, card
+from bot.adapters.terminal import Terminal, TerminalChat, card
+from bot.core.actions import AskQuiz, SubmitRun
+from bot.core.demo import DEMO_CHANNEL, DEMO_TENANT
+from bot.core.ids import Caller
 from bot.core.runs import RunFile
-from bot.core.views import Code, Files, Heading, Span, Style, Table, Text, View
+from bot.core.views import (
+    Button,
+    Code,
+    Field,
+    Files,
+    Form,
+    Heading,
+    Note,
+    Reply,
+    Span,
+    Style,
+    Table,
+    Text,
+    View,
+)
 from tests.app.building import House
 
 
@@ -133,3 +152,45 @@ def test_every_block_has_a_plain_form() -> None:
         "[figure-1.png, 3 bytes] a line",
         "!1 Next",
     ]
+
+
+class OneForm(House):
+    """A house that asks for a form of single lines."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.sent: dict[str, str] = {}
+
+    async def say(self, caller: Caller, line: str) -> AsyncIterator[Reply]:
+        yield Form("Plan", SubmitRun(), (Field("at", "Time", "09:00"), Field("zone", "Zone", "UTC")))
+
+    async def submit(self, caller: Caller, wire: str, values: Mapping[str, str]) -> AsyncIterator[Reply]:
+        self.sent.update(values)
+        yield View((Text((Span("planned"),)),), "planned")
+
+
+async def test_a_box_of_one_line_takes_a_line_and_an_empty_one_keeps_what_it_holds() -> None:
+    house = OneForm()
+    house.desk.say = house.say  # type: ignore[method-assign]
+    house.desk.submit = house.submit  # type: ignore[method-assign]
+    printed = await talk("/setup", "10:30", "", house=house)
+
+    assert printed[:2] == ["Time [09:00]", "Zone [UTC]"]
+    assert house.sent == {"at": "10:30", "zone": "UTC"}
+
+
+async def test_what_is_posted_is_printed_and_printed_anew_once_it_says_something_else() -> None:
+    console = FakeConsole()
+    terminal = Terminal(House().desk, console, "Ada")
+    chat = TerminalChat(terminal)
+    where = (DEMO_TENANT, DEMO_CHANNEL)
+    asked = View((Text((Span("1 or 2?"),)),), "asked", (Button("A", AskQuiz("11")),), private=False)
+    id = await chat.post(*where, asked, "k")
+    await chat.edit(*where, id, replace(asked, blocks=(Note("1 answered"),)))
+    await chat.reply(*where, id, View((Text((Span("digest"),)),), "digest"), "k-digest")
+    await chat.edit(*where, id, View((Text((Span("it is 1"),)),), "closed"))
+
+    assert [each.split("\n")[1] for each in console.printed] == ["1 or 2?", "digest", "it is 1"]
+    assert await chat.find(*where, "k", datetime(2000, 1, 1, tzinfo=UTC)) == [id]
+    await terminal.handle("a")
+    assert "question 1 of 10" in console.printed[-1]  # the last card with buttons is the question

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 from bot.app.commands import Commands
 from bot.app.daily import Daily
 from bot.app.daily_pool import Pool
+from bot.app.days import Days
 from bot.app.deliveries import Deliveries
 from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
@@ -45,15 +47,22 @@ class Town:
     redis: Redis
     tenant: Tenant
     clock: HandClock = field(default_factory=HandClock)
+    demo: bool = False
+    """Whether its days can be made to pass by `/next`."""
 
     def __post_init__(self) -> None:
         self.schedules = RedisSchedules(self.redis, self.clock)
         self.dailies = RedisDailies(self.redis, self.clock)
         self.chat = FakeChat(self.clock)
         self.log = FakeLog()
+        self.paused = asyncio.Event()
         pool, zone = Pool(BANK), ZoneInfo("Europe/Berlin")
         daily = Daily(pool, self.schedules, self.dailies, self.clock)
         runs, scores, queue = Runs(BANK, FakeQueue()), RedisScores(self.redis), FakeQueue()
+        self.posting = Posting(pool, self.schedules, self.dailies, {Platform.DISCORD: self.chat}, FakeRate(), self.log)
+        self.days = Days(
+            self.tenant, CHANNEL, self.clock, self.schedules, self.dailies, lambda _: self.posting, self.log, self.pause
+        )
         commands = Commands(
             Quizzes(BANK, scores, self.clock, zone),
             Study(BANK, self.clock, zone),
@@ -62,9 +71,14 @@ class Town:
             daily,
             Setup(BANK, pool, self.schedules, daily, "Europe/Berlin"),
             Reports(pool, self.dailies),
+            self.days if self.demo else None,
         )
         self.desk = Desk(commands, Deliveries(queue, runs, self.log), Codec(b"0123456789abcdef"), self.clock, self.log)
-        self.posting = Posting(pool, self.schedules, self.dailies, {Platform.DISCORD: self.chat}, FakeRate(), self.log)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait without waiting."""
+        self.paused.set()
+        await asyncio.sleep(0)
 
     def caller(self, name: str, *, admin: bool = False, channel: ChannelId = CHANNEL) -> Caller:
         return Caller(self.tenant, channel, UserId(f"u-{name}"), name, f"e{next(_EVENTS)}", is_admin=admin)

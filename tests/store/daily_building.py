@@ -25,6 +25,12 @@ class HandClock:
     def now(self) -> datetime:
         return self.at
 
+    async def load(self) -> None:
+        """It is known always."""
+
+    async def forward(self, to: datetime) -> None:
+        self.at = to
+
 
 def a_schedule(tenant: Tenant, channel: str = "c1", id: str = "1", zone: str = "Europe/Berlin") -> Schedule:
     return Schedule(ScheduleId(id), tenant, ChannelId(channel), zone, time(9), time(9), EVERY_DAY)

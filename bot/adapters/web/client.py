@@ -7,23 +7,28 @@ import errno
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from importlib import resources
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from bot.adapters.web import parse
 from bot.adapters.web.attachments import ROOT, Attachments
+from bot.adapters.web.chat import RoomChat
 from bot.adapters.web.conversation import RETRY_SECONDS, Conversation, Desk, TooBusyError
 from bot.adapters.web.guard import HEADERS, Guard
 from bot.adapters.web.render import PNG
 from bot.adapters.web.room import Message, Room, event
-from bot.app.commands import COMMANDS
+from bot.app.commands import COMMANDS, NEXT_DAY
 from bot.core.errors import BadInput, ConfigError
-from bot.ports import Log
+from bot.ports import Chat, Log
 from bot.tasks import stop as stop_tasks
+
+Posting = Callable[[Chat], Coroutine[Any, Any, None]]
+"""Posts through a chat of its own accord, until cancelled."""
 
 HEARTBEAT_SECONDS = 15.0
 MAX_FEEDS = 64
@@ -32,14 +37,16 @@ _SCRIPTS = ("page.js", "cards.js", "composer.js", "dialog.js")
 _STATIC = {"page.css": "text/css"} | dict.fromkeys(_SCRIPTS, "text/javascript")
 
 
-STARTERS = ("/quiz 11", "/leaderboard", "/run", "/help")
+STARTERS = ("/quiz 11", "/setup", "/leaderboard", "/run", "/help")
 """What the page invites a newcomer to try."""
 
 
 def suggestions() -> Sequence[Mapping[str, str]]:
     """The lines that the composer offers, each with what it does: the starters first, then every command's example."""
     about = {line: COMMANDS[line[1:].partition(" ")[0]].about for line in STARTERS}
-    about |= {command.example: command.about for command in COMMANDS.values() if command.example not in about}
+    about |= {
+        command.example: command.about for command in (*COMMANDS.values(), NEXT_DAY) if command.example not in about
+    }
     return [{"line": line, "about": text} for line, text in about.items()]
 
 
@@ -47,13 +54,20 @@ class Page:
     """The handlers. Each POST is answered at once with the id of a message; what it says arrives on the feed."""
 
     def __init__(
-        self, conversation: Conversation, room: Room, attachments: Attachments, guard: Guard, heartbeat: float
+        self,
+        conversation: Conversation,
+        room: Room,
+        attachments: Attachments,
+        guard: Guard,
+        heartbeat: float,
+        now: Callable[[], float],
     ) -> None:
         self._conversation = conversation
         self._room = room
         self._attachments = attachments
         self._guard = guard
         self._heartbeat = heartbeat
+        self._now = now
         self._feeds = 0
 
     async def index(self, request: web.Request) -> web.Response:
@@ -119,6 +133,7 @@ class Page:
         hello = {
             "start": self._room.start,
             "resumed": resumes,
+            "at": self._now(),
             "suggestions": suggestions(),
         }
         yield f"retry: 1000\nevent: hello\ndata: {json.dumps(hello)}\n\n".encode()
@@ -145,18 +160,23 @@ def create_app(
     now: Callable[[], float] = time.time,
     heartbeat: float = HEARTBEAT_SECONDS,
     retry_seconds: float = RETRY_SECONDS,
+    posting: Posting | None = None,
 ) -> web.Application:
-    """The page as an aiohttp application for a server bound to `host`. Its tasks live between start-up and clean-up."""
+    """The page as an aiohttp application for a server bound to `host`. Its tasks live between start-up and clean-up;
+    `posting` is one of them."""
     room = Room(secrets.token_hex(4))
     attachments = Attachments()
     conversation = Conversation(desk, room, attachments, log, now)
     guard = Guard(host, secrets.token_urlsafe(24))
-    page = Page(conversation, room, attachments, guard, heartbeat)
+    page = Page(conversation, room, attachments, guard, heartbeat, now)
 
     async def owned_tasks(_: web.Application) -> AsyncIterator[None]:
-        deliveries = asyncio.create_task(conversation.deliver(retry_seconds), name="deliveries")
+        tasks = [asyncio.create_task(conversation.deliver(retry_seconds), name="deliveries")]
+        if posting:
+            chat = RoomChat(desk, room, attachments.link, now)
+            tasks.append(asyncio.create_task(posting(chat), name="posting"))
         yield
-        await stop_tasks(deliveries)
+        await stop_tasks(*tasks)
         await conversation.close()
 
     async def end_feeds(_: web.Application) -> None:
@@ -182,13 +202,20 @@ def create_app(
 
 
 async def serve(
-    desk: Desk, *, host: str, port: int, ready: Callable[[str], None], stop: asyncio.Event, log: Log
+    desk: Desk,
+    *,
+    host: str,
+    port: int,
+    ready: Callable[[str], None],
+    stop: asyncio.Event,
+    log: Log,
+    now: Callable[[], float] = time.time,
+    posting: Posting | None = None,
 ) -> None:
     """Serve the page until `stop`; calls `ready` with its address once it can be opened. `port` 0 takes a free one.
     Raises ConfigError when the port cannot be had."""
-    runner = web.AppRunner(
-        create_app(desk, host=host, log=log), access_log=None, handle_signals=False, shutdown_timeout=2.0
-    )
+    app = create_app(desk, host=host, log=log, now=now, posting=posting)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

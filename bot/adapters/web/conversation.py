@@ -126,7 +126,9 @@ class Conversation:
 
     def _caller(self, player: Player) -> Caller:
         event = self._room.next_id()
-        return Caller(DEMO_TENANT, DEMO_CHANNEL, player.user, player.name, event, group=self._group, place=event)
+        return Caller(
+            DEMO_TENANT, DEMO_CHANNEL, player.user, player.name, event, is_admin=True, group=self._group, place=event
+        )
 
     def _answer(self, event: _Event, replies: AsyncIterator[Reply]) -> str:
         task = asyncio.create_task(self._show_all(event, replies), name=f"reply {event.caller.event}")

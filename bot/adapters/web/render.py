@@ -22,6 +22,7 @@ from bot.core.views import (
     Menu,
     Note,
     Ranking,
+    Span,
     Style,
     Table,
     Text,
@@ -86,8 +87,16 @@ def _block(block: Block, link: Link) -> Json:
 
 
 def _line(line: Line) -> list[Json]:
-    return [{"text": span.text} if span.style is Style.PLAIN else {"text": span.text, "style": span.style.value}
-            for span in line]  # fmt: skip
+    return [_span(span) for span in line]
+
+
+def _span(span: Span) -> Json:
+    drawn: Json = {"text": span.text}
+    if span.style is not Style.PLAIN:
+        drawn["style"] = span.style.value
+    if span.at is not None:
+        drawn["at"] = span.at.timestamp()  # the page tells it in its reader's zone
+    return drawn
 
 
 def _choice(choice: Choice) -> Json:

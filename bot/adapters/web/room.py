@@ -23,6 +23,8 @@ class Kind(StrEnum):
     TEXT = "text"
     CARD = "card"
     FORM = "form"
+    GONE = "gone"
+    """It was taken away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,10 @@ class Message:
     wires: frozenset[str] = frozenset()
     """The buttons it carries. A reply takes its place only when one of them was pressed."""
     final: bool = True
+    key: str = ""
+    """What it is found by, for one that answers nobody."""
+    thread: str = ""
+    """The message that it replies to, below it."""
     at: float = 0.0
     """When it was first posted, in seconds since 1970."""
     position: int = 0
@@ -79,6 +85,11 @@ class Room:
     def get(self, message: str) -> Message | None:
         """The message of that id, if the room still holds it."""
         return self._messages.get(message)
+
+    def find(self, key: str, thread: str = "") -> list[Message]:
+        """The messages with that key, oldest first."""
+        held = [each for each in self._messages.values() if each.key == key and each.thread == thread]
+        return sorted((each for each in held if each.kind is not Kind.GONE), key=lambda each: each.position)
 
     def put(self, message: Message) -> None:
         """Post a message or replace the one with its id. Progress never replaces what is already final."""
@@ -131,6 +142,7 @@ def event(message: Message) -> Mapping[str, object]:
         "private": message.to is not None,
         "asked_by": message.asked_by,
         "answers": message.answers,
+        "thread": message.thread,
         "position": message.position,
         "at": message.at,
         message.kind.value: message.body,

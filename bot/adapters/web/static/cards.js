@@ -17,12 +17,21 @@ export function icon(name) {
   return svg;
 }
 
+// A moment in seconds since 1970, told in the reader's own zone.
+export function moment(at, form) {
+  const date = new Date(at * 1000);
+  const node = element("time", "", date.toLocaleString([], form));
+  node.dateTime = date.toISOString();
+  return node;
+}
+
 const TAGS = { code: "code", strong: "strong", emphasis: "em" };
 let serial = 0;
 
 function spans(parent, line) {
   for (const span of line) {
-    parent.append(TAGS[span.style] ? element(TAGS[span.style], "", span.text) : document.createTextNode(span.text));
+    if (span.at) parent.append(moment(span.at, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "short" }));
+    else parent.append(TAGS[span.style] ? element(TAGS[span.style], "", span.text) : document.createTextNode(span.text));
   }
   parent.dir = "auto";
   return parent;
@@ -248,11 +257,9 @@ export function drawMessage(message, press) {
   const head = element("div", "head");
   const author = element("bdi", "author", message.author);
   author.dir = "auto";
-  const time = element("time", "", new Date(message.at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
-  time.dateTime = new Date(message.at * 1000).toISOString();
   head.append(author);
   if (bot) head.append(element("span", "app", "app"));
-  head.append(time);
+  head.append(moment(message.at, { hour: "2-digit", minute: "2-digit" }));
   if (bot && message.private) {
     const only = element("span", "only");
     only.append(icon("eye"), "Only visible to you");

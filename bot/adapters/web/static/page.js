@@ -1,5 +1,5 @@
 // Wires the page together: players, the feed, what is sent, and where the focus goes.
-import { avatar, drawMessage, element } from "./cards.js";
+import { avatar, drawMessage, element, moment } from "./cards.js";
 import { composer } from "./composer.js";
 import { openForm } from "./dialog.js";
 
@@ -14,6 +14,7 @@ const early = new Map(); // answers that came before we learnt their id
 let feed = null;
 let me = "";
 let live = false; // false while the past is being drawn
+let now = 0; // the demo's time as last heard, in seconds since 1970
 let mine = ""; // the message that answered us last; it stays in view while it grows
 
 // ---- sending
@@ -88,7 +89,9 @@ function unlock(card) {
 }
 
 function think() {
-  $("#thinking").hidden = ![...waiting.values()].some((each) => !each.button);
+  const busy = [...waiting.values()].some((each) => !each.button);
+  $("#thinking").hidden = !busy;
+  if (!busy) $("#next").removeAttribute("aria-disabled");
 }
 
 // ---- receiving
@@ -112,14 +115,31 @@ function announce(text) {
   while (news.childElementCount > 3) news.firstElementChild.remove();
 }
 
+// The list of replies below a message, or null when that message is not here.
+function thread(id) {
+  const root = drawn(id)?.parentElement;
+  if (!root) return null;
+  let box = root.querySelector(".thread");
+  if (!box) {
+    box = element("details", "thread");
+    box.open = true;
+    box.append(element("summary", "", "Thread"), element("ol"));
+    root.append(box);
+  }
+  return box.lastElementChild;
+}
+
 function insert(message, article) {
+  const list = (message.thread && thread(message.thread)) || messages;
   const item = element("li");
   item.dataset.position = message.position;
   item.append(article);
-  const after = [...messages.children].findLast((each) => Number(each.dataset.position) < message.position);
-  messages.insertBefore(item, after ? after.nextSibling : messages.firstChild);
+  const after = [...list.children].findLast((each) => Number(each.dataset.position) < message.position);
+  list.insertBefore(item, after ? after.nextSibling : list.firstChild);
   while (messages.childElementCount > MAX_SHOWN) messages.firstElementChild.remove();
 }
+
+const drawn = (id) => messages.querySelector(`[data-id="${CSS.escape(id)}"]`);
 
 function swap(old, article) {
   const focused = old.contains(document.activeElement) ? document.activeElement : null;
@@ -147,8 +167,13 @@ function arrive(message, again = false) {
     openForm(message.form, (values) => submit(message.form.wire, values), () => (back ?? $("#line")).focus());
     return;
   }
+  if (message.at > now) today(message.at);
+  if (message.gone) {
+    drawn(message.id)?.parentElement.remove();
+    return;
+  }
   const stay = atBottom();
-  const old = messages.querySelector(`[data-id="${CSS.escape(message.id)}"]`);
+  const old = drawn(message.id);
   const article = again && old ? old : drawMessage(message, press);
   const followsFocus = asked?.card && focusIsIn(asked.card.dataset.id);
   if (!old) insert(message, article);
@@ -196,6 +221,7 @@ function connect() {
     const hello = JSON.parse(event.data);
     if (hello.start !== meta("start")) startAgain();
     if (!hello.resumed) messages.replaceChildren();
+    today(hello.at);
     chat.suggest(hello.suggestions);
     starters(hello.suggestions);
     linked(true);
@@ -223,9 +249,23 @@ function linked(yes) {
   $("#link").textContent = yes ? "Connected" : "Reconnecting";
 }
 
+// The demo's date, which only goes forward.
+function today(at) {
+  now = at;
+  const shown = moment(at, { weekday: "short", day: "numeric", month: "short" });
+  $("#today").textContent = shown.textContent;
+  $("#today").dateTime = shown.dateTime;
+}
+
+$("#next").addEventListener("click", async () => {
+  if ($("#next").getAttribute("aria-disabled") === "true") return;
+  $("#next").setAttribute("aria-disabled", "true");
+  if (!(await say("/next"))) $("#next").removeAttribute("aria-disabled");
+});
+
 function starters(suggestions) {
   for (const list of document.querySelectorAll(".starters")) {
-    list.replaceChildren(...suggestions.slice(0, 4).map((each) => {
+    list.replaceChildren(...suggestions.slice(0, 5).map((each) => {
       const item = element("li");
       const button = element("button", "starter");
       button.type = "button";
