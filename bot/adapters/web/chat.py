@@ -11,15 +11,15 @@ from bot.adapters.web import render
 from bot.adapters.web.conversation import BOT
 from bot.adapters.web.room import Kind, Message, Room
 from bot.core.actions import Action
-from bot.core.ids import Caller, ChannelId, Tenant, UserId
-from bot.core.views import Reply, View
+from bot.core.ids import ChannelId, Tenant, UserId
+from bot.core.views import View
 
 
 class Sealing(Protocol):
     """What the chat needs of `bot.app.desk.Desk`."""
 
-    def seal(self, caller: Caller, reply: Reply) -> Callable[[Action], str]:
-        """The function that writes the buttons of a reply."""
+    def seal_for_all(self, tenant: Tenant) -> Callable[[Action], str]:
+        """The function that writes buttons for anyone."""
         ...
 
 
@@ -34,15 +34,15 @@ class RoomChat:
 
     async def post(self, tenant: Tenant, channel: ChannelId, view: View, key: str) -> str:
         """Post a message, unless one with that key stands; returns its id."""
-        return self._say(tenant, channel, view, key, "")
+        return self._say(tenant, view, key, "")
 
     async def reply(self, tenant: Tenant, channel: ChannelId, message: str, view: View, key: str) -> str:
         """The same, below a message."""
-        return self._say(tenant, channel, view, key, message)
+        return self._say(tenant, view, key, message)
 
     async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View) -> None:
         """Replace a message. One that an earlier server had comes back."""
-        self._put(tenant, channel, view, self._room.get(message) or Message(message, BOT, Kind.CARD, ""))
+        self._put(tenant, view, self._room.get(message) or Message(message, BOT, Kind.CARD, ""))
 
     async def find(
         self, tenant: Tenant, channel: ChannelId, key: str, since: datetime, thread: str = ""
@@ -55,15 +55,18 @@ class RoomChat:
         if held := self._room.get(message):
             self._room.put(replace(held, kind=Kind.GONE, body=True, wires=frozenset()))
 
-    def _say(self, tenant: Tenant, channel: ChannelId, view: View, key: str, thread: str) -> str:
+    async def tell(self, tenant: Tenant, user: UserId, channel: ChannelId, view: View) -> None:
+        """Say something to one player alone."""
+        self._put(tenant, view, Message(self._room.next_id(), BOT, Kind.CARD, "", to=user))
+
+    def _say(self, tenant: Tenant, view: View, key: str, thread: str) -> str:
         if held := self._room.find(key, thread):
             return held[0].id
         message = Message(self._room.next_id(), BOT, Kind.CARD, "", key=key, thread=thread)
-        self._put(tenant, channel, view, message)
+        self._put(tenant, view, message)
         return message.id
 
-    def _put(self, tenant: Tenant, channel: ChannelId, view: View, message: Message) -> None:
-        nobody = Caller(tenant, channel, UserId(""), BOT, "")
-        seal = self._desk.seal(nobody, view)
+    def _put(self, tenant: Tenant, view: View, message: Message) -> None:
+        seal = self._desk.seal_for_all(tenant)
         card, wires = render.card(view, seal, self._link), render.wires(view, seal)
         self._room.put(replace(message, kind=Kind.CARD, body=card, wires=wires, at=message.at or self._now()))

@@ -15,7 +15,7 @@ from bot.app.deliveries import Address
 from bot.core.actions import Action
 from bot.core.demo import DEMO_CHANNEL, DEMO_TENANT
 from bot.core.errors import Unavailable
-from bot.core.ids import Caller
+from bot.core.ids import Caller, Tenant
 from bot.core.views import Form, Reply, View
 from bot.ports import Log
 from bot.tasks import stop
@@ -45,6 +45,10 @@ class Desk(Protocol):
 
     def seal(self, caller: Caller, reply: Reply) -> Callable[[Action], str]:
         """The function that writes the buttons of a reply."""
+        ...
+
+    def seal_for_all(self, tenant: Tenant) -> Callable[[Action], str]:
+        """The function that writes the buttons of a message for everyone."""
         ...
 
     async def deliver(self, group: str, consumer: str, show: Callable[[Address, View], Awaitable[None]]) -> None:

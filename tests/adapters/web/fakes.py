@@ -28,7 +28,7 @@ from bot.core.actions import (
     WhyNot,
 )
 from bot.core.errors import UserError
-from bot.core.ids import Caller, ItemId, OptionId
+from bot.core.ids import Caller, ItemId, OptionId, Tenant
 from bot.core.runs import RunFile, RunId
 from bot.core.views import (
     Board,
@@ -307,6 +307,9 @@ class FakeDesk:
             return self.codec.encode(action, caller.tenant, NOW, owner)
 
         return sealed
+
+    def seal_for_all(self, tenant: Tenant) -> Callable[[Action], str]:
+        return lambda action: self.codec.encode(action, tenant, NOW)
 
     async def deliver(self, group: str, consumer: str, show: Callable[[Address, View], Awaitable[None]]) -> None:
         while True:

@@ -55,8 +55,9 @@ async def test_nothing_but_the_assets_is_served(page: Page, path: str) -> None:
 
 
 def test_every_suggested_line_is_a_command() -> None:
-    assert [each["line"] for each in suggestions()][:3] == ["/quiz 11", "/leaderboard", "/run"]
+    assert [each["line"] for each in suggestions()][:3] == ["/quiz 11", "/setup", "/leaderboard"]
     assert all(each["about"] for each in suggestions())
+    assert "/next" in [each["line"] for each in suggestions()]
 
 
 # ---- who is let in
