@@ -57,7 +57,7 @@ class QuickChat:
     async def reply(self, tenant: Tenant, channel: ChannelId, message: str, view: View, key: str) -> str:
         return f"m-{key}"
 
-    async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View) -> None:
+    async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View, key: str) -> None:
         return None
 
     async def find(

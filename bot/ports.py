@@ -310,8 +310,8 @@ class Chat(Protocol):
         """Post into the thread of a message; returns the id."""
         ...
 
-    async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View) -> None:
-        """Replace a message of ours. One that is gone is no error."""
+    async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View, key: str) -> None:
+        """Replace a message of ours; it keeps its key. One that is gone is no error."""
         ...
 
     async def find(

@@ -293,7 +293,7 @@ class Posting:
             item = self._pool.question(post.item)
             if item:
                 await self._chats[Platform(post.tenant[0])].edit(
-                    post.tenant, post.channel, post.message, question(post, item)
+                    post.tenant, post.channel, post.message, question(post, item), post.id
                 )
 
     async def show(self, tenant: Tenant, channel: ChannelId) -> None:
@@ -334,7 +334,7 @@ class Posting:
         if closed and item and closed.message:
             await self._turn(closed)
             chat = self._chats[Platform(post.tenant[0])]
-            await chat.edit(post.tenant, post.channel, closed.message, reveal(closed, item))
+            await chat.edit(post.tenant, post.channel, closed.message, reveal(closed, item), post.id)
             if not closed.digest and closed.answered and not await self._digested(claim, closed):
                 return
         await self._schedules.done(claim, None, None, [_recheck(post, if_moved=not claim.sending)])

@@ -55,10 +55,11 @@ class FakeChat:
     async def reply(self, tenant: Tenant, channel: ChannelId, message: str, view: View, key: str) -> str:
         return self._say(tenant, channel, view, key, message)
 
-    async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View) -> None:
+    async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View, key: str) -> None:
         self._arrive(channel)
         for each in self._in(tenant, channel):
             if each.id == message:
+                assert each.key == key
                 each.view, each.edits = view, each.edits + 1
         self._answer()
 

@@ -35,6 +35,7 @@ _WHY = {
 }
 _WRONG_TOKEN_CLOSE = 4004
 _LANES = 1024
+_RECONNECT_SECONDS = 5.0
 _AWAY = (aiohttp.ClientError, OSError, discord.DiscordException)
 
 
@@ -144,7 +145,7 @@ def _new(kind: type[discord.Client], handlers: Handlers, silence: float, **optio
         member_cache_flags=discord.MemberCacheFlags.none(),
         chunk_guilds_at_startup=False,
         max_messages=None,
-        max_ratelimit_timeout=60.0,
+        max_ratelimit_timeout=30.0,
         heartbeat_timeout=silence,
         **options,
     )
@@ -183,6 +184,12 @@ class ClientRest:
         """The id of our application. Raises Trouble while nobody is logged in."""
         return str(_connected(self._exempt).application_id)
 
+    @property
+    def user(self) -> str:
+        """The id of the user that we are. Raises Trouble while nobody is logged in."""
+        user = _connected(self._counted).user
+        return str(user.id) if user else ""
+
     async def callback(self, id: str, token: str, body: Json, uploads: Sequence[Upload] = ()) -> None:
         """The first answer of an interaction. Raises Trouble. The library keeps a bucket for each webhook for five
         minutes and looks through all of them for each new one; lanes keep their number small."""
@@ -218,7 +225,7 @@ class ClientRest:
 
 def _connected(client: discord.Client | None) -> discord.Client:
     if client is None or client.is_closed() or client.application_id is None:
-        raise Trouble(Why.AWAY)
+        raise Trouble(Why.AWAY, retry_after=_RECONNECT_SECONDS)
     return client
 
 
@@ -226,7 +233,7 @@ async def _request(
     client: discord.Client, route: Route, body: Json | None, uploads: Sequence[Upload], params: Mapping[str, str]
 ) -> Any:
     more: dict[str, Any] = {"params": params} if params else {}
-    with _translated():
+    with _translated(), _gate_left_open(client):
         if body is None:
             return await client.http.request(route, **more)
         if not uploads:
@@ -261,12 +268,25 @@ def _event(interaction: discord.Interaction) -> parse.Event:
 
 
 @contextmanager
+def _gate_left_open(client: discord.Client) -> Iterator[None]:
+    """The library holds back all requests while one of them waits out a global limit. Were that one cancelled, they
+    would wait for ever."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        client.http._global_over.set()
+        raise
+
+
+@contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
     except discord.HTTPException as error:
         raise Trouble(_why(error), error.code) from error
-    except (discord.RateLimited, aiohttp.ClientError, OSError) as error:
+    except discord.RateLimited as error:
+        raise Trouble(Why.AWAY, retry_after=error.retry_after) from error
+    except (aiohttp.ClientError, OSError) as error:
         raise Trouble(Why.AWAY) from error
 
 

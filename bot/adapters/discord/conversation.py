@@ -15,13 +15,13 @@ from bot.adapters.discord import render
 from bot.adapters.discord.pace import Pace
 from bot.adapters.discord.parse import ONCE_VERBS, Asked, Event, Odd, Pressed, Sent, Typed
 from bot.adapters.discord.places import Place
-from bot.adapters.discord.platform import First, Messages, Trouble, Why, missing
+from bot.adapters.discord.platform import Channels, First, Messages, Trouble, Why, missing
 from bot.adapters.discord.reply import ReplyInHand
 from bot.app.cards import notice, trouble
 from bot.app.deliveries import Address
 from bot.core.actions import Action
 from bot.core.errors import Unavailable
-from bot.core.ids import Caller
+from bot.core.ids import Caller, Tenant
 from bot.core.runs import MAX_SOURCE_BYTES
 from bot.core.views import Reply, View
 from bot.ports import Log, Once, Rate
@@ -46,6 +46,10 @@ class Desk(Protocol):
 
     def seal(self, caller: Caller, reply: Reply) -> Callable[[Action], str]:
         """The function that writes the buttons of a reply."""
+        ...
+
+    def seal_for_all(self, tenant: Tenant) -> Callable[[Action], str]:
+        """The function that writes the buttons of a message of our own accord."""
         ...
 
     async def deliver(self, group: str, consumer: str, show: Callable[[Address, View], Awaitable[None]]) -> None:
@@ -102,6 +106,7 @@ class Conversation:
         self,
         desk: Desk,
         messages: Messages,
+        channels: Channels,
         once: Once,
         rate: Rate,
         log: Log,
@@ -112,6 +117,7 @@ class Conversation:
     ) -> None:
         self._desk = desk
         self._messages = messages
+        self._channels = channels
         self._once = once
         self._pace = Pace(rate)
         self._log = log
@@ -290,7 +296,7 @@ class Conversation:
                 await self._pace.post()
                 await self._pace.edit(place.channel)
                 await _with_fewer_files(
-                    lambda each: self._messages.post(place.channel, each, nonce), card, place, posting=True
+                    lambda each: self._channels.post(place.channel, each, nonce), card, place, posting=True
                 )
             except Trouble as caught:
                 if caught.why not in (Why.FORBIDDEN, Why.DELETED):
@@ -300,11 +306,11 @@ class Conversation:
                 return
         await self._pace.post()
         with suppress(Trouble):  # closed to messages from strangers: then there is no way left
-            await self._messages.direct(address.user, card, nonce)
+            await self._channels.direct(address.user, card, nonce)
 
 
 async def _with_fewer_files(
-    send: Callable[[render.Card], Awaitable[None]], card: render.Card, place: Place, *, posting: bool = False
+    send: Callable[[render.Card], Awaitable[object]], card: render.Card, place: Place, *, posting: bool = False
 ) -> None:
     """Send a card; where files are forbidden, send it without them and say which permission is missing. A card that
     Discord refuses is replaced by a sentence."""

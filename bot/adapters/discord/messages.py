@@ -23,6 +23,11 @@ class Rest(Protocol):
         """The id of our application."""
         ...
 
+    @property
+    def user(self) -> str:
+        """The id of the user that we are."""
+        ...
+
     async def callback(self, id: str, token: str, body: Json, uploads: Sequence[Upload] = ()) -> None:
         """The first answer of an interaction."""
         ...
@@ -82,19 +87,6 @@ class RestMessages:
     async def delete(self, place: Place, message: str = "@original") -> None:
         """Take a message of this event away."""
         await self._rest.request("DELETE", _MESSAGE, {**self._webhook(place), "message_id": message})
-
-    async def post(self, channel: str, card: Card, nonce: str) -> None:
-        """A message in a channel; with the same nonce, only once within a few minutes."""
-        if not channel:
-            raise Trouble(Why.FORBIDDEN)
-        body = {**message_body(card), "nonce": nonce, "enforce_nonce": True}
-        path = "/channels/{channel_id}/messages"
-        await self._rest.request("POST", path, {"channel_id": channel}, body=body, uploads=card.uploads)
-
-    async def direct(self, user: str, card: Card, nonce: str) -> None:
-        """A message to a person alone."""
-        opened = await self._rest.request("POST", "/users/@me/channels", {}, body={"recipient_id": user})
-        await self.post(str(opened["id"]), card, nonce)
 
     async def fetch(self, url: str, limit: int) -> bytes:
         """An attachment of at most `limit` bytes; Discord says its size in the event, and we look again."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 
 from bot.core.errors import Unavailable
-from bot.ports import Rate
+from bot.ports import Rate, SlowDown
 
 EDITS_PER_SECOND = 1.0
 POSTS_PER_SECOND = 40.0
@@ -33,9 +34,13 @@ class Pace:
             self._kept[channel] = at
             raise
 
-    async def post(self) -> None:
-        """Wait for the turn of a request that counts towards the bot's global limit."""
-        await asyncio.sleep(await self._take("discord.post", POSTS_PER_SECOND, _POST_BURST))
+    async def post(self, longest: float = inf) -> None:
+        """Wait for the turn of a request that counts towards the bot's global limit. Raises SlowDown instead of waiting
+        longer than `longest` seconds."""
+        wait = await self._take("discord.post", POSTS_PER_SECOND, _POST_BURST)
+        if wait > longest:
+            raise SlowDown(wait)
+        await asyncio.sleep(wait)
 
     async def _take(self, bucket: str, per_second: float, burst: int) -> float:
         try:

@@ -42,3 +42,8 @@ class Place:
 
     def __repr__(self) -> str:
         return f"Place(id={self.id!r}, channel={self.channel!r})"
+
+
+def snowflake(at: float) -> str:
+    """The id that something made at a moment, seconds since 1970, would have at least."""
+    return str(max(int(at * 1000) - _DISCORD_EPOCH_MS, 0) << 22)

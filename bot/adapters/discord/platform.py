@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from bot.adapters.discord.places import Place
 from bot.adapters.discord.render import Card
 
-_VIEW, _SEND, _ATTACH = 1 << 10, 1 << 11, 1 << 15
-_PERMISSIONS = {_VIEW: "View Channel", _SEND: "Send Messages", _ATTACH: "Attach Files"}
+VIEW_CHANNEL, _SEND, _ATTACH = 1 << 10, 1 << 11, 1 << 15
+_PERMISSIONS = {VIEW_CHANNEL: "View Channel", _SEND: "Send Messages", _ATTACH: "Attach Files"}
 
 
 class Why(StrEnum):
@@ -25,12 +25,14 @@ class Why(StrEnum):
 
 
 class Trouble(Exception):
-    """Discord did not do it."""
+    """Discord did not do it, or, where it is `AWAY` without `retry_after`, did not say. `retry_after`: it did nothing,
+    and asks to wait for so many seconds."""
 
-    def __init__(self, why: Why, code: int = 0) -> None:
+    def __init__(self, why: Why, code: int = 0, *, retry_after: float | None = None) -> None:
         super().__init__(f"{why.value} ({code})")
         self.why = why
         self.code = code
+        self.retry_after = retry_after
 
 
 class First(Protocol):
@@ -76,22 +78,42 @@ class Messages(Protocol):
         """Take a message of this event away."""
         ...
 
-    async def post(self, channel: str, card: Card, nonce: str) -> None:
-        """A message in a channel; with the same nonce, only once within a few minutes."""
+    async def fetch(self, url: str, limit: int) -> bytes:
+        """An attachment of at most `limit` bytes."""
+        ...
+
+
+class Channels(Protocol):
+    """Messages in channels, of our own accord. All methods raise Trouble."""
+
+    async def post(self, channel: str, card: Card, nonce: str, *, reply_to: str = "") -> str:
+        """A message in a channel; with the same nonce, only once within a few minutes. Returns its id."""
         ...
 
     async def direct(self, user: str, card: Card, nonce: str) -> None:
         """A message to a person alone."""
         ...
 
-    async def fetch(self, url: str, limit: int) -> bytes:
-        """An attachment of at most `limit` bytes."""
+    async def edit(self, channel: str, message: str, card: Card) -> None:
+        """Replace a message of ours."""
+        ...
+
+    async def delete(self, channel: str, message: str) -> None:
+        """Take a message of ours away."""
+        ...
+
+    async def open_thread(self, channel: str, message: str, name: str) -> str:
+        """The thread of a message, which has at most one; returns its channel."""
+        ...
+
+    async def history(self, channel: str, after: str) -> tuple[Sequence[Mapping[str, Any]], str]:
+        """The first page of messages after an id: ours, oldest first, and the id to go on from, empty at the end."""
         ...
 
 
 def missing(permissions: int, *, files: bool, posting: bool) -> str:
     """A sentence that names the permission we lack in a channel, and who can grant it."""
-    needed = (_VIEW | _SEND if posting else 0) | (_ATTACH if files else 0)
+    needed = (VIEW_CHANNEL | _SEND if posting else 0) | (_ATTACH if files else 0)
     names = [name for bit, name in _PERMISSIONS.items() if needed & bit and not permissions & bit]
     if not names:  # what we were told at the time says nothing; name what the action takes
         names = [name for bit, name in _PERMISSIONS.items() if needed & bit] or ["Send Messages"]

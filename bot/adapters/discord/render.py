@@ -79,7 +79,7 @@ class Card:
     def bare(self, words: str) -> Card:
         """The same without files and with one sentence more, for places that refuse files."""
         inner = [part for part in self.components[0]["components"] if part["type"] not in (_GALLERY, _FILE)]
-        addition = _text(f"-# {markup.escaped(words)}")
+        addition = text(f"-# {markup.escaped(words)}")
         room = MAX_TEXT - sum(size(part["content"]) for part in inner if part["type"] == _TEXT)
         if size(addition["content"]) > room:
             inner = [part for part in inner if part["type"] != _TEXT]
@@ -103,10 +103,10 @@ def card(view: View, seal: Seal) -> Card:
     uploads = (*files, *cut)
     parts: list[Json] = []
     if texts[0]:
-        parts.append(_text(texts[0]))
+        parts.append(text(texts[0]))
     parts.extend(_shown(uploads))
     if texts[1]:
-        parts.append(_text(texts[1]))
+        parts.append(text(texts[1]))
     parts.extend(_rows(view.buttons[:MAX_BUTTONS], seal))
     parts.extend(menu)
     return Card(({"type": _CONTAINER, "accent_color": _ACCENT, "components": parts},), uploads)
@@ -114,7 +114,7 @@ def card(view: View, seal: Seal) -> Card:
 
 def sentence(words: str) -> Card:
     """A card of one sentence."""
-    return Card(({"type": _CONTAINER, "accent_color": _ACCENT, "components": [_text(markup.escaped(words) or "…")]},))
+    return Card(({"type": _CONTAINER, "accent_color": _ACCENT, "components": [text(markup.escaped(words) or "…")]},))
 
 
 def modal(form: Form, seal: Seal) -> Json | None:
@@ -125,7 +125,7 @@ def modal(form: Form, seal: Seal) -> Json | None:
         return None
     return {
         "custom_id": seal(form.action),
-        "title": _words(form.title, MAX_MODAL_TITLE),
+        "title": words(form.title, MAX_MODAL_TITLE),
         "components": [_field(field) for field in fields],
     }
 
@@ -136,7 +136,7 @@ def choices(suggestions: Iterable[str]) -> list[Json]:
     for suggestion in suggestions:
         value = suggestion.partition(" · ")[0].strip()
         if value and len(value) <= MAX_OPTION and len(offered) < MAX_CHOICES:
-            offered.append({"name": _words(suggestion, MAX_OPTION), "value": value})
+            offered.append({"name": words(suggestion, MAX_OPTION), "value": value})
     return offered
 
 
@@ -218,7 +218,7 @@ def _takeable(files: Iterable[RunFile]) -> tuple[list[Upload], list[str]]:
             notices.append(f"{name} ({bytes_ / 2**20:.1f} MiB) is more than Discord takes in one message.")
         else:
             weight += bytes_
-            taken.append(Upload(name, file.content, _words(file.alt or file.name, MAX_ALT)))
+            taken.append(Upload(name, file.content, words(file.alt or file.name, MAX_ALT)))
     return taken, notices
 
 
@@ -253,7 +253,7 @@ def _rows(buttons: Sequence[Button], seal: Seal) -> Iterator[Json]:
                 {
                     "type": _BUTTON,
                     "style": _LOOKS[button.look],
-                    "label": _words(button.label, MAX_LABEL),
+                    "label": words(button.label, MAX_LABEL),
                     "custom_id": custom_id,
                     **({} if button.enabled else {"disabled": True}),
                 }
@@ -277,13 +277,13 @@ def _menu(view: View, seal: Seal) -> tuple[list[Json], int]:
             if len(options) == MAX_OPTIONS:
                 left_out += 1
                 continue
-            options[wire] = {"label": _words(entry.label, MAX_OPTION), "value": wire}
+            options[wire] = {"label": words(entry.label, MAX_OPTION), "value": wire}
             if entry.about.strip():
-                options[wire]["description"] = _words(entry.about, MAX_OPTION)
+                options[wire]["description"] = words(entry.about, MAX_OPTION)
         select = {
             "type": _SELECT,
             "custom_id": f"menu{number}",
-            "placeholder": _words(menu.placeholder, MAX_PLACEHOLDER),
+            "placeholder": words(menu.placeholder, MAX_PLACEHOLDER),
             "options": list(options.values()),
         }
         drawn.append({"type": _ROW, "components": [select]})
@@ -300,14 +300,15 @@ def _field(field: Field) -> Json:
     }
     if field.value:
         box["value"] = field.value.encode("utf-8", "replace").decode()  # half a character cannot be sent
-    return {"type": _LABEL, "label": _words(field.label, MAX_FIELD_LABEL), "component": box}
+    return {"type": _LABEL, "label": words(field.label, MAX_FIELD_LABEL), "component": box}
 
 
-def _text(content: str) -> Json:
+def text(content: str) -> Json:
+    """A paragraph of Discord's Markdown."""
     return {"type": _TEXT, "content": content}
 
 
-def _words(text: str, limit: int) -> str:
+def words(text: str, limit: int) -> str:
     """A short text where Discord knows no markup; never empty."""
     shown = clip(" ".join(markup.shown(text).split()), limit)
     while size(shown) > limit:

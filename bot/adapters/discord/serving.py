@@ -14,6 +14,8 @@ from typing import Any
 from aiohttp import web
 
 from bot.adapters.discord import client as library
+from bot.adapters.discord.channels import RestChannels
+from bot.adapters.discord.chat import DiscordChat
 from bot.adapters.discord.client import ClientRest, Disconnected, Handlers, Shards, TokenRefused
 from bot.adapters.discord.conversation import DEFAULT, Conversation, Desk, Suggest, Tuning
 from bot.adapters.discord.messages import RestFirst, RestMessages
@@ -24,16 +26,23 @@ from bot.adapters.discord.render import Json
 from bot.app.commands import COMMANDS
 from bot.core.errors import ConfigError, Unavailable
 from bot.ports import Chat, Log, Once, Rate
+from bot.tasks import stop as stop_tasks
+
+Posting = Callable[[Chat], Coroutine[Any, Any, None]]
+"""Posts of our own accord through the chat that it is given, until cancelled."""
 
 INVITE = "https://discord.com/oauth2/authorize"
-PERMISSIONS = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15
-"""View Channel, Send Messages, Embed Links, Attach Files."""
+PERMISSIONS = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 35 | 1 << 38
+"""View Channel, Send Messages, Embed Links, Attach Files, Read Message History (to find a post again after a crash),
+Create Public Threads, Send Messages in Threads."""
 
 _NOT_ACCEPTED = (
     "Discord does not accept DISCORD_TOKEN. Copy the token of your application anew: "
     "discord.com/developers/applications, Bot, Reset Token."
 )
 _SLOWEST_RECONNECT = 60.0
+_POSTING_SECONDS = 5.0
+"""Before posting is begun again after it broke."""
 _HEALTHY_SECONDS = 60.0
 _IDENTIFY_SECONDS = 5.5
 """Discord refuses two starts within 5 seconds (events/gateway)."""
@@ -63,15 +72,17 @@ async def serve(
     localise: Localise = untranslated,
     now: Callable[[], float] = time.time,
     tuning: Tuning = DEFAULT,
-    posting: Callable[[Chat], Coroutine[Any, Any, None]] | None = None,
+    posting: Posting | None = None,
 ) -> None:
     """Answer people on Discord until `stop`; calls `ready` with the bot's name once it is connected. `api_base` and
     `gateway_url` replace Discord's own addresses. With `shard_ids` this process serves those of `shard_count` shards.
+    `posting` runs while we are connected, and is given what posts of our own accord.
     Raises ConfigError for a token that Discord does not accept."""
     if shard_ids and not shard_count:
         raise ConfigError("A range of shards needs their number as well: which of how many.")
     async with _talking(desk, once, rate, log, suggest or {}, now, tuning) as (conversation, rest):
-        session = Session(conversation, rest, token, api_base or library.API, log, tuning.silence)
+        post = (lambda: posting(DiscordChat(RestChannels(rest), desk.seal_for_all, rate))) if posting else None
+        session = Session(conversation, rest, token, api_base or library.API, log, tuning.silence, post)
         await session.stay(ready, stop, gateway_url, Shards(shard_ids, shard_count), _commands(suggest, localise))
 
 
@@ -92,7 +103,7 @@ async def serve_http(
     localise: Localise = untranslated,
     now: Callable[[], float] = time.time,
     tuning: Tuning = DEFAULT,
-    posting: Callable[[Chat], Coroutine[Any, Any, None]] | None = None,
+    posting: Posting | None = None,
 ) -> None:
     """The same by HTTP without the gateway, for any number of replicas behind one address, which Discord must be told
     (General Information, Interactions Endpoint URL). `ready` is called with ours. Raises ConfigError, and Unavailable
@@ -106,7 +117,8 @@ async def serve_http(
             log=log,
             now=now,
         )
-        session = Session(conversation, rest, token, api_base or library.API, log, tuning.silence)
+        post = (lambda: posting(DiscordChat(RestChannels(rest), desk.seal_for_all, rate))) if posting else None
+        session = Session(conversation, rest, token, api_base or library.API, log, tuning.silence, post)
         async with session.requests_only(_commands(suggest, localise)):
             runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
             await runner.setup()
@@ -131,6 +143,7 @@ class Session:
     api_base: str
     log: Log
     silence: float
+    posting: Callable[[], Coroutine[Any, Any, None]] | None = None
     _identified: bool = False
 
     async def stay(
@@ -200,11 +213,11 @@ class Session:
         exempt = await library.logged_in(self.token, self._handlers(lambda *_: None), self.api_base, self.silence)
         self.rest.use(client, exempt)
         registering = asyncio.create_task(self._register(client, commands), name="commands")
+        posting = asyncio.create_task(self._post(self.posting), name="posting") if self.posting else None
         try:
             yield
         finally:
-            registering.cancel()
-            await asyncio.gather(registering, return_exceptions=True)
+            await stop_tasks(registering, posting)
             if not client.is_closed():
                 await self.conversation.close()  # while there is still a way to answer
             await exempt.close()
@@ -221,6 +234,15 @@ class Session:
             else:
                 return
             await asyncio.sleep(2.0**failures)
+
+    async def _post(self, posting: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Post what is due until cancelled, whatever breaks in between."""
+        while True:
+            try:
+                await posting()
+            except Exception:  # the edge of this task: whatever broke, the next question is still due
+                self.log.exception("discord.posting_failed")
+            await asyncio.sleep(_POSTING_SECONDS)
 
     def _handlers(self, connected: Callable[[str, int], None]) -> Handlers:
         def unreadable(id: str) -> None:
@@ -244,7 +266,9 @@ async def _talking(
 ) -> AsyncIterator[tuple[Conversation, ClientRest]]:
     """A conversation with its deliveries, and what sends its requests once it is given a client."""
     rest = ClientRest()
-    conversation = Conversation(desk, RestMessages(rest), once, rate, log, suggest=suggest, now=now, tuning=tuning)
+    conversation = Conversation(
+        desk, RestMessages(rest), RestChannels(rest), once, rate, log, suggest=suggest, now=now, tuning=tuning
+    )
     deliveries = asyncio.create_task(conversation.deliver(f"discord-{secrets.token_hex(6)}"), name="deliveries")
     try:
         yield conversation, rest

@@ -6,6 +6,7 @@ Whatever breaks a documented limit is noted in `violations`, which stays empty i
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import secrets
 import time
@@ -32,8 +33,12 @@ BOT = {
     "global_name": None,
 }
 GUILD, CHANNEL = "1200000000000000001", "1200000000000000777"
-ALL_PERMISSIONS = 1 << 10 | 1 << 11 | 1 << 14 | 1 << 15
-ATTACH = 1 << 15
+VIEW, SEND, EMBED, ATTACH, HISTORY = 1 << 10, 1 << 11, 1 << 14, 1 << 15, 1 << 16
+CREATE_THREADS, SEND_IN_THREADS = 1 << 35, 1 << 38
+ALL_PERMISSIONS = VIEW | SEND | EMBED | ATTACH | HISTORY | CREATE_THREADS | SEND_IN_THREADS
+MANAGE_SERVER, ADMINISTRATOR = 1 << 5, 1 << 3
+NONCE_SECONDS = 120
+"""Discord says "the past few minutes"; the shortest that can mean."""
 Json = dict[str, Any]
 
 
@@ -49,6 +54,8 @@ class Message:
     files: dict[str, bytes] = field(default_factory=dict)
     deleted: bool = False
     loading: bool = False
+    author: Mapping[str, Any] = field(default_factory=lambda: BOT)
+    reply_to: str = ""
 
     @property
     def body(self) -> Json:
@@ -132,7 +139,11 @@ class FakeDiscord:
         self._buckets: dict[str, list[float]] = defaultdict(list)
         self._blocked: dict[str, float] = {}
         self._second: deque[float] = deque()
-        self._nonces: dict[tuple[str, str], str] = {}
+        self._nonces: dict[str, tuple[float, Message]] = {}
+        self.threads: dict[str, tuple[str, str]] = {}
+        """Thread -> the channel it hangs in, and its name."""
+        self.gone: set[str] = set()
+        """Channels that were deleted."""
         self._dms: dict[str, str] = {}
         self._changed = asyncio.Event()
         self._ids = 0
@@ -156,6 +167,10 @@ class FakeDiscord:
                 web.delete("/api/v10/webhooks/{app}/{token}/messages/{id}", self._route("delete", self._delete)),
                 web.post("/api/v10/users/@me/channels", self._route("open", self._open)),
                 web.post("/api/v10/channels/{id}/messages", self._route("post", self._post)),
+                web.get("/api/v10/channels/{id}/messages", self._route("history", self._history)),
+                web.patch("/api/v10/channels/{id}/messages/{message}", self._route("change", self._change)),
+                web.delete("/api/v10/channels/{id}/messages/{message}", self._route("remove", self._remove)),
+                web.post("/api/v10/channels/{id}/messages/{message}/threads", self._route("thread", self._thread)),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
@@ -329,19 +344,92 @@ class FakeDiscord:
         to = next((user for user, dm in self._dms.items() if dm == channel), "")
         if to in self.closed_dms:
             return refusal(403, 50007)
-        permissions = self.permissions[channel]
-        if not permissions & 1 << 11 or (files and not permissions & ATTACH):
-            return refusal(403, 50013)
+        if refused := self._forbidden(channel, SEND_IN_THREADS if channel in self.threads else SEND, files):
+            return refused
         if problem := self._problems(body, files):
             return problem
-        nonce = (channel, str(body.get("nonce", "")))
-        if body.get("enforce_nonce") and nonce in self._nonces:
-            return answered(self._shown(self.messages[self._nonces[nonce]]))
-        if len(nonce[1]) > 25:
+        nonce = str(body.get("nonce", ""))
+        if len(nonce) > 25:
             self.violations.append("a nonce of more than 25 characters")
+        at, known = self._nonces.get(nonce, (0.0, None))
+        if body.get("enforce_nonce") and known and self.now() - at < NONCE_SECONDS:
+            return answered(self._shown(known))
+        reply_to = str((body.get("message_reference") or {}).get("message_id") or "")
+        if reply_to and not self._may(channel, HISTORY):
+            return refusal(400, 160002)
         message = self._new(channel, to, body, files)
-        self._nonces[nonce] = message.id
+        message.reply_to = reply_to
+        self._nonces[nonce] = (self.now(), message)
         return answered(self._shown(message))
+
+    async def _history(self, request: web.Request) -> web.Response:
+        channel, after = request.match_info["id"], int(request.query["after"])
+        limit = int(request.query["limit"])
+        if not 1 <= limit <= 100:
+            self.violations.append(f"a page of {limit} messages")
+        if refused := self._forbidden(channel, VIEW):
+            return refused
+        here = [each for each in self.messages.values() if each.channel == channel and not each.to and not each.deleted]
+        page = sorted((each for each in here if int(each.id) > after), key=lambda each: int(each.id))[:limit]
+        return answered([self._shown(each) for each in reversed(page)] if self._may(channel, HISTORY) else [])
+
+    async def _change(self, request: web.Request) -> web.Response:
+        body, files = await read(request)
+        message = self._mine(request)
+        if isinstance(message, web.Response):
+            return message
+        if files and (refused := self._forbidden(message.channel, ATTACH)):
+            return refused
+        if problem := self._problems(body, files):
+            return problem
+        self._replace(message, body, files)
+        return answered(self._shown(message))
+
+    async def _remove(self, request: web.Request) -> web.Response:
+        message = self._mine(request)
+        if isinstance(message, web.Response):
+            return message
+        message.deleted = True
+        return web.Response(status=204)
+
+    async def _thread(self, request: web.Request) -> web.Response:
+        body, _ = await read(request)
+        channel, id = request.match_info["id"], request.match_info["message"]
+        if refused := self._forbidden(channel, CREATE_THREADS):
+            return refused
+        if channel in self.threads:
+            return refusal(400, 50024)
+        message = self.messages.get(id)
+        if message is None or message.deleted:
+            return refusal(404, 10008)
+        if id in self.threads:
+            return refusal(400, 160004)
+        self.violations.extend(rules.thread_problems(body))
+        self.threads[id] = (channel, body["name"])
+        return answered({"id": id, "type": 11, "name": body["name"], "parent_id": channel}, 201)
+
+    def _mine(self, request: web.Request) -> Message | web.Response:
+        """The message of ours that a request names."""
+        if refused := self._forbidden(request.match_info["id"], VIEW):
+            return refused
+        message = self.messages.get(request.match_info["message"])
+        if message is None or message.deleted or message.channel != request.match_info["id"]:
+            return refusal(404, 10008)
+        return message if message.author == BOT else refusal(403, 50005)
+
+    def _may(self, channel: str, permission: int) -> bool:
+        parent, _ = self.threads.get(channel, (channel, ""))
+        return bool(self.permissions[parent] & permission)
+
+    def _forbidden(
+        self, channel: str, permission: int, files: Mapping[str, bytes] | None = None
+    ) -> web.Response | None:
+        if channel in self.gone:
+            return refusal(404, 10003)
+        if not self._may(channel, VIEW):
+            return refusal(403, 50001)
+        allowed = self._may(channel, permission) and (not files or self._may(channel, ATTACH))
+        return None if allowed else refusal(403, 50013)
 
     async def _callback(self, request: web.Request) -> web.Response:
         interaction = self.interactions.get(request.match_info["token"])
@@ -470,7 +558,7 @@ class FakeDiscord:
         return {
             "id": message.id,
             "channel_id": message.channel,
-            "author": BOT,
+            "author": message.author,
             "content": message.body.get("content") or "",
             "timestamp": "2026-01-01T00:00:00+00:00",
             "edited_timestamp": None,
@@ -487,6 +575,13 @@ class FakeDiscord:
         }
 
     # --- people
+
+    def chatter(self, channel: str, count: int) -> None:
+        """People talk. Without the Message Content intent their words and components are not shown to us."""
+        someone = {**BOT, "id": "1200000000000000009", "username": "Eve", "bot": False}
+        for _ in range(count):
+            message = Message(self.snowflake(), channel, versions=[{"components": []}], author=someone)
+            self.messages[message.id] = message
 
     def interaction(
         self, user: Someone, kind: int, data: Json, *, pressed: Message | None = None, created: float | None = None
@@ -534,7 +629,7 @@ class FakeDiscord:
                 "deaf": False,
                 "mute": False,
                 "flags": 0,
-                "permissions": "0",
+                "permissions": str(user.permissions),
             }
         else:
             payload["user"] = person
@@ -555,6 +650,8 @@ class Someone:
     id: str = "1200000000000000002"
     channel: str = CHANNEL
     guild: str = GUILD
+    permissions: int = 0
+    """What they may do in the channel."""
 
     async def does(self, kind: int, data: Json, pressed: Message | None = None) -> Interaction:
         """Anything, with the answer awaited."""
@@ -653,13 +750,12 @@ def refusal(status: int, code: int) -> web.Response:
 
 
 def _resolved(components: Sequence[Json]) -> list[Json]:
-    """Components as Discord sends them back: numbered, with media that were uploaded."""
-    number = 0
+    """Components as Discord sends them back: numbered where they have no id, with media that were uploaded."""
+    taken = {part["id"] for part in rules.walk(components) if part.get("id")}
+    free = (number for number in itertools.count(1) if number not in taken)
 
     def one(part: Json) -> Json:
-        nonlocal number
-        number += 1
-        shown = {**part, "id": number}
+        shown = {**part, "id": part.get("id") or next(free)}
         if part["type"] == 3:
             shown |= {"min_values": 1, "max_values": 1}
         if "components" in part:

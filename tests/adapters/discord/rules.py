@@ -41,6 +41,9 @@ def components_problems(components: Sequence[Json]) -> Iterator[str]:
     ids = [part["custom_id"] for part in everything if "custom_id" in part]
     if len(ids) != len(set(ids)):
         yield "the same custom_id twice"
+    numbers = [part["id"] for part in everything if part.get("id")]
+    if len(numbers) != len(set(numbers)) or not all(0 < number < 2**31 for number in numbers):
+        yield f"component ids {numbers}"
     for part in everything:
         yield from _PROBLEMS[part["type"]](part)
 
@@ -155,6 +158,13 @@ def modal_problems(modal: Json) -> Iterator[str]:
             yield "a field's max_length"
     if len(ids) != len(set(ids)):
         yield "the same field twice"
+
+
+def thread_problems(thread: Json) -> Iterator[str]:
+    """What Discord would refuse in a thread that is begun from a message."""
+    yield from _between("a thread's name", thread["name"], 1, 100)
+    if thread.get("auto_archive_duration") not in (None, 60, 1440, 4320, 10080):
+        yield "a thread's auto_archive_duration"
 
 
 def commands_problems(commands: Sequence[Json]) -> Iterator[str]:

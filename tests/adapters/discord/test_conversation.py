@@ -16,7 +16,14 @@ from bot.core.ids import ItemId
 from bot.core.kinds.choosing import Choosable
 from bot.core.runs import Finished, Outcome, Printed, RunFile, Running, RunResult
 from tests.adapters.discord import rules
-from tests.adapters.discord.fake_discord import FakeDiscord, Interaction, Message, Someone, command_data
+from tests.adapters.discord.fake_discord import (
+    ALL_PERMISSIONS,
+    FakeDiscord,
+    Interaction,
+    Message,
+    Someone,
+    command_data,
+)
 from tests.adapters.discord.living import OK, Bot, bot_on_discord
 from tests.adapters.discord.views import PNG
 from tests.app.building import BANK
@@ -369,9 +376,10 @@ async def test_an_event_of_an_unknown_kind_is_answered() -> None:
         assert answer.message.to
 
 
-def test_the_invitation_asks_for_four_permissions() -> None:
+def test_the_invitation_asks_for_no_more_than_is_needed() -> None:
     assert invite_url("110") == (
-        "https://discord.com/oauth2/authorize?client_id=110&scope=bot+applications.commands&permissions=52224"
+        "https://discord.com/oauth2/authorize?client_id=110&scope=bot+applications.commands"
+        f"&permissions={ALL_PERMISSIONS}"
     )
     with pytest.raises(ConfigError):
         invite_url("abc")
