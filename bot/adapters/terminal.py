@@ -187,9 +187,9 @@ class TerminalChat:
         """The same: a terminal has no threads."""
         return await self.post(tenant, channel, view, key)
 
-    async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View) -> None:
+    async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View, key: str) -> None:
         """Print what a message says now, unless that was printed; a counter alone is not worth it."""
-        key, said = self._said.get(message, ("", ""))
+        _, said = self._said.get(message, (key, ""))
         self._said[message] = (key, view.fallback)
         if said != view.fallback:
             self._terminal.post(view)

@@ -301,7 +301,7 @@ class Posting:
         post = await self._dailies.newest(tenant, channel)
         item = self._pool.question(post.item) if post else None
         if post and item and post.state is PostState.OPEN:
-            await self._chats[Platform(tenant[0])].edit(tenant, channel, post.message, question(post, item))
+            await self._chats[Platform(tenant[0])].edit(tenant, channel, post.message, question(post, item), post.id)
 
     async def _check(self, claim: Claim) -> None:
         """Take away a second message of the same question."""

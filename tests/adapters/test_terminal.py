@@ -186,9 +186,9 @@ async def test_what_is_posted_is_printed_and_printed_anew_once_it_says_something
     where = (DEMO_TENANT, DEMO_CHANNEL)
     asked = View((Text((Span("1 or 2?"),)),), "asked", (Button("A", AskQuiz("11")),), private=False)
     id = await chat.post(*where, asked, "k")
-    await chat.edit(*where, id, replace(asked, blocks=(Note("1 answered"),)))
+    await chat.edit(*where, id, replace(asked, blocks=(Note("1 answered"),)), "k")
     await chat.reply(*where, id, View((Text((Span("digest"),)),), "digest"), "k-digest")
-    await chat.edit(*where, id, View((Text((Span("it is 1"),)),), "closed"))
+    await chat.edit(*where, id, View((Text((Span("it is 1"),)),), "closed"), "k")
 
     assert [each.split("\n")[1] for each in console.printed] == ["1 or 2?", "digest", "it is 1"]
     assert await chat.find(*where, "k", datetime(2000, 1, 1, tzinfo=UTC)) == [id]

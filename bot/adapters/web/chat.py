@@ -40,7 +40,7 @@ class RoomChat:
         """The same, below a message."""
         return self._say(tenant, view, key, message)
 
-    async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View) -> None:
+    async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View, key: str) -> None:
         """Replace a message. One that an earlier server had comes back."""
         self._put(tenant, view, self._room.get(message) or Message(message, BOT, Kind.CARD, ""))
 

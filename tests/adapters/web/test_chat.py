@@ -58,8 +58,8 @@ async def test_an_edit_keeps_place_and_time_and_brings_back_what_an_earlier_serv
     room = Room("s")
     chat = a_chat(room)
     id = await chat.post(*WHERE, question(), "k")
-    await chat.edit(*WHERE, id, notice("closed"))
-    await chat.edit(*WHERE, "old-7", notice("again"))
+    await chat.edit(*WHERE, id, notice("closed"), "k")
+    await chat.edit(*WHERE, "old-7", notice("again"), "k")
 
     assert [body["fallback"] for body in bodies(room)] == ["closed", "again"]
     assert {each.at for each in room.since(0, UserId("anyone"))} == {1000.0}
