@@ -268,6 +268,9 @@ VERBS: Mapping[str, Callable[..., Action]] = {
 PERSONAL: tuple[type, ...] = (Answer, NextQuestion, WhyNot, RestartQuiz, CancelRun, DeleteRun)
 """Actions that belong to the person the card was made for, even where others can see the card."""
 
+FOR_ADMINS: tuple[type, ...] = (OpenSetup, SubmitSetup, SaveSchedule, ChangeSchedule, JudgeReport)
+"""Actions that only admins may do: platforms that have to ask who is one ask before these."""
+
 _VERB_OF = {kind: verb for verb, kind in VERBS.items()}
 
 

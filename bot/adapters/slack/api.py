@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from bot.core.errors import Unavailable
 from bot.core.ids import Tenant
 from bot.core.runs import RunFile
 
@@ -19,12 +20,22 @@ class RefusedError(Exception):
         self.code = code
 
 
+class NotDoneError(Unavailable):
+    """Slack did nothing, which is certain: it asks to wait `seconds`, or it was not reached at all."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(what)
+        self.seconds = seconds
+
+
 class Api(Protocol):
     """Slack's Web API. Every method raises RefusedError, or Unavailable when Slack does not answer in time."""
 
-    async def post(self, tenant: Tenant, channel: str, message: Json, thread: str = "") -> tuple[str, str]:
+    async def post(
+        self, tenant: Tenant, channel: str, message: Json, thread: str = "", *, patient: bool = True
+    ) -> tuple[str, str]:
         """Post a message; returns its channel and its ts. A person's id as `channel` opens the conversation with
-        them."""
+        them. When not `patient` there is one try; NotDoneError then tells the cases where Slack did nothing."""
         ...
 
     async def update(self, tenant: Tenant, channel: str, ts: str, message: Json, *, patient: bool = True) -> None:
@@ -49,6 +60,14 @@ class Api(Protocol):
 
     async def publish(self, tenant: Tenant, user: str, view: Json) -> None:
         """Show someone's App Home."""
+        ...
+
+    async def history(self, tenant: Tenant, channel: str, since: float, thread: str = "") -> Sequence[Json]:
+        """The messages of a channel, or of a thread, since then (seconds since 1970), with their metadata."""
+        ...
+
+    async def person(self, tenant: Tenant, user: str) -> Json:
+        """Who someone is. There is one try, of at most two seconds."""
         ...
 
     async def upload(self, tenant: Tenant, channel: str, thread: str, files: Sequence[RunFile]) -> Sequence[str]:

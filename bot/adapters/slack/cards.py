@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from bot.adapters.slack import render
 from bot.adapters.slack.api import Api, Json, RefusedError
+from bot.adapters.slack.pace import Pace
 from bot.adapters.slack.parse import Card, Source
 from bot.adapters.slack.place import RESPONSE_URL_USES, Place
 from bot.adapters.slack.progress import Progress
@@ -16,11 +17,8 @@ from bot.core.errors import Unavailable
 from bot.core.ids import Caller, Tenant, UserId
 from bot.core.runs import RunFile
 from bot.core.views import Form, View
-from bot.ports import Log, Once, Rate
+from bot.ports import Log, Once
 
-POSTS_PER_SECOND = 1.0
-BURST = 3
-"""Slack allows about one message a second in a channel, and short bursts."""
 UPDATES_PER_SECOND = 40 / 60
 UPDATES_BURST = 10
 """Progress of all runs of a workspace together; Slack takes 50 updates a minute, and results want some of them."""
@@ -40,10 +38,10 @@ Seal = render.Seal
 class Cards:
     """Shows cards. `now` gives seconds since 1970."""
 
-    def __init__(self, api: Api, once: Once, rate: Rate, log: Log, now: Callable[[], float]) -> None:
+    def __init__(self, api: Api, once: Once, pace: Pace, log: Log, now: Callable[[], float]) -> None:
         self._api = api
         self._once = once
-        self._rate = rate
+        self._pace = pace
         self._log = log
         self._now = now
         self._followed: OrderedDict[str, Progress] = OrderedDict()
@@ -56,8 +54,8 @@ class Cards:
             await self._api.update(tenant, place.channel, place.ts, message, patient=False)
 
         async def turn() -> None:
-            await self._wait(f"slack:{tenant}:updates", UPDATES_PER_SECOND, UPDATES_BURST)
-            await self._turn(tenant, place.channel)
+            await self._pace.wait(f"slack:{tenant}:updates", UPDATES_PER_SECOND, UPDATES_BURST)
+            await self._pace.turn(tenant, place.channel)
 
         progress = Progress(send, turn)
         if place.ts:
@@ -69,7 +67,7 @@ class Cards:
     async def start(self, source: Source, message: Json) -> Place:
         """Post the message that a result will replace; returns the place with it. Raises RefusedError."""
         place = source.place
-        await self._turn(source.tenant, place.channel)
+        await self._pace.turn(source.tenant, place.channel)
         channel, ts = await self._api.post(source.tenant, place.channel, message, place.thread)
         return replace(place, channel=channel, ts=ts)
 
@@ -174,7 +172,7 @@ class Cards:
         if message.files:
             shared, note = await self._share(tenant, place.channel, place.thread or place.ts, message.files)
             message = render.message(view, seal, shared=shared, note=note)
-        await self._turn(tenant, place.channel)
+        await self._pace.turn(tenant, place.channel)
         await self._api.update(tenant, place.channel, place.ts, message.body)
 
     async def _post(self, source: Source, place: Place, view: View, seal: Seal) -> None:
@@ -196,7 +194,7 @@ class Cards:
         """Show a card to one person alone; its files go to the conversation with them, for a whisper has none."""
         message = render.message(view, seal)
         if place.direct:
-            await self._turn(tenant, place.channel)
+            await self._pace.turn(tenant, place.channel)
             await self._api.post(tenant, place.channel, message.body, place.thread)
         else:
             await self._whisper(tenant, place, user, message.body, keep=keep)
@@ -218,13 +216,13 @@ class Cards:
                 return
         except RefusedError as refused:
             self._log.info("slack.whisper_refused", tenant=tenant, reason=refused.code)
-        await self._turn(tenant, user)
+        await self._pace.turn(tenant, user)
         await self._api.post(tenant, user, message)
 
     async def _send_files(self, tenant: Tenant, user: UserId, files: Sequence[RunFile]) -> None:
         if not files:
             return
-        await self._turn(tenant, user)
+        await self._pace.turn(tenant, user)
         channel, ts = await self._api.post(
             tenant, user, render.sentence("The files that go with your card are in this thread.")
         )
@@ -247,18 +245,6 @@ class Cards:
             await self._api.delete(tenant, place.channel, place.ts)
         except (RefusedError, Unavailable) as failed:
             self._log.warning("slack.message_kept", tenant=tenant, reason=str(failed))
-
-    async def _turn(self, tenant: Tenant, channel: str) -> None:
-        """Wait until the channel takes another message."""
-        await self._wait(f"slack:{tenant}:{channel}", POSTS_PER_SECOND, BURST)
-
-    async def _wait(self, bucket: str, per_second: float, burst: int) -> None:
-        try:
-            wait = await self._rate.take(bucket, per_second, burst)
-        except Unavailable:
-            return  # Slack's own limit then slows us down
-        if wait > 0:
-            await asyncio.sleep(wait)
 
     def _spend(self, place: Place, keep: int) -> str:
         """The response_url, if it may be used once more with `keep` uses left over."""

@@ -27,7 +27,10 @@ from bot.adapters.slack import manifest as manifests
 from bot.adapters.slack import parse
 from bot.adapters.slack.api import RefusedError
 from bot.adapters.slack.cards import Cards
+from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.conversation import MAX_EVENTS, Conversation, Desk
+from bot.adapters.slack.pace import Pace
+from bot.adapters.slack.people import People
 from bot.adapters.slack.web_api import REQUEST_SECONDS, Answer, SlackApi, failure, sdk_logger
 from bot.adapters.slack.workspaces import Distribution, OneWorkspace, Workspaces
 from bot.core.errors import ConfigError, Unavailable
@@ -42,6 +45,7 @@ PING_SECONDS = 1.5
 LONGEST_BACKOFF = 60.0
 """Between two tries to connect; Slack may allow as little as one apps.connections.open a minute."""
 CLOSE_SECONDS = 5.0
+RESTART_SECONDS = 5.0
 BUSY = "Too much is going on at once. Please try again in a moment."
 NOT_INSTALLED = "This workspace has not installed me, or no longer. Please install me again."
 WRONG_TOKEN = frozenset(
@@ -140,7 +144,8 @@ async def serve(
 ) -> None:
     """Answer a workspace until `stop`: by Socket Mode when there is an app token, else by HTTP. With a `distribution`
     it answers every workspace that installs it, and the pages to do so are served by HTTP. Calls `ready` with a
-    sentence once events come in. Raises ConfigError with what to change."""
+    sentence once events come in. `posting` works with a chat of ours until cancelled. Raises ConfigError with what to
+    change."""
     if not app_token and not signing_secret:
         raise ConfigError("Set SLACK_APP_TOKEN for Socket Mode, or SLACK_SIGNING_SECRET for HTTP.")
     base = api_base or API
@@ -156,12 +161,17 @@ async def serve(
             if who is None:
                 return
             whose, name = OneWorkspace(bot_token, who), f"@{who['user']} in {who['team']}"
-        cards = Cards(SlackApi(client, whose.token, log), once, rate, log, now)
+        api, pace = SlackApi(client, whose.token, log), Pace(rate)
+        cards = Cards(api, once, pace, log, now)
         left = whose.leave if isinstance(whose, Workspaces) else None
-        conversation = Conversation(desk, cards, once, log, left=left, max_events=max_events)
+        conversation = Conversation(desk, cards, People(api, now), once, log, left=left, max_events=max_events)
         app = _app(client, whose, signing_secret if not app_token else None, Door(conversation, log, now), log)
         stack.push_async_callback(conversation.close, patience)
         stack.push_async_callback(_end, asyncio.create_task(conversation.deliver(), name="slack deliveries"))
+        if posting:
+            chat = SlackChat(api, desk.seal_for_all, pace, once, log)
+            working = asyncio.create_task(_kept_up(lambda: posting(chat), log), name="slack posting")
+            stack.push_async_callback(_end, working)
         port = 0
         if not app_token or (distribution and http_port is not None):
             flow = whose.flow(client.logger) if isinstance(whose, Workspaces) else None
@@ -310,6 +320,16 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, Answer]) -> Answ
         for each in (task, stopped):
             each.cancel()
         await asyncio.gather(task, stopped, return_exceptions=True)
+
+
+async def _kept_up(work: Callable[[], Coroutine[Any, Any, None]], log: Log) -> None:
+    """Do work that never ends by itself, again when it breaks, until cancelled."""
+    while True:
+        try:
+            await work()
+        except Exception:  # the edge of this task
+            log.exception("slack.posting_failed")
+        await asyncio.sleep(RESTART_SECONDS)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -21,8 +21,10 @@ from bot.adapters.slack.parse import (
     Source,
     Submitted,
     deletes,
+    for_admins,
     starts_run,
 )
+from bot.adapters.slack.people import People
 from bot.adapters.slack.place import Place
 from bot.adapters.slack.progress import Progress
 from bot.app.commands import COMMANDS
@@ -49,6 +51,11 @@ DELIVERIES = 4
 """Results that are being shown at once: one slow channel holds up no other."""
 HOME = ("stats", "daily", "review", "leaderboard month workspace", "quiz", "privacy", "help")
 """What the App Home shows, in this order: those lines whose command exists."""
+NO_SCOPE = (
+    "I can't see whether you are an admin of this workspace. Whoever installed me can let me: under OAuth & "
+    "Permissions, add the scope users:read, and install me again."
+)
+NO_ROLE = "Slack did not tell me whether you are an admin of this workspace. Please try again in a moment."
 STARTING = View((Note("Starting…"),), fallback="Starting…", private=False, final=False)
 
 
@@ -71,6 +78,10 @@ class Desk(Protocol):
         """The function that writes the buttons of a reply."""
         ...
 
+    def seal_for_all(self, tenant: Tenant) -> Callable[[Action], str]:
+        """The function that writes the buttons of what we post of our own accord."""
+        ...
+
     async def deliver(self, group: str, consumer: str, show: Callable[[Address, View], Awaitable[None]]) -> None:
         """Show finished runs until cancelled."""
         ...
@@ -83,6 +94,7 @@ class Conversation:
         self,
         desk: Desk,
         cards: Cards,
+        people: People,
         once: Once,
         log: Log,
         *,
@@ -92,6 +104,7 @@ class Conversation:
     ) -> None:
         self._desk = desk
         self._cards = cards
+        self._people = people
         self._once = once
         self._log = log
         self._left = left
@@ -195,9 +208,12 @@ class Conversation:
     async def _reply(self, event: Said | Pressed | Submitted, ask: Callable[[Caller], AsyncIterator[Reply]]) -> None:
         source = event.source
         place = source.place
+        admin = for_admins(event) and await self._admin(source)
+        if admin is None:
+            return
         if starts_run(event):
             place = await self._placeholder(source)
-        caller = self._caller(source, place)
+        caller = self._caller(source, place, admin)
         progress = self._cards.follow(source.tenant, place)
         try:
             async for reply in ask(caller):
@@ -224,6 +240,16 @@ class Conversation:
         await self._cards.answer(event.source, place, view, seal, card)
         if isinstance(event, Pressed) and view.in_place and card and card.files and deletes(event):
             await self._cards.forget(event.source.tenant, card.files)
+
+    async def _admin(self, source: Source) -> bool | None:
+        """Whether this is an admin; None when Slack does not say, and the person has been told why."""
+        try:
+            return await self._people.is_admin(source.tenant, source.user)
+        except (RefusedError, Unavailable) as failed:
+            self._log.warning("slack.admin_unknown", tenant=source.tenant, reason=str(failed))
+            blind = isinstance(failed, RefusedError) and failed.code == "missing_scope"
+            await self._cards.apologise(source, NO_SCOPE if blind else NO_ROLE)
+            return None
 
     async def _placeholder(self, source: Source) -> Place:
         """The place with a message in it that the result will replace, whichever process shows it. Where we may not
@@ -252,13 +278,14 @@ class Conversation:
             if len(self._names) > MAX_NAMES:
                 self._names.popitem(last=False)
 
-    def _caller(self, source: Source, place: Place) -> Caller:
+    def _caller(self, source: Source, place: Place, admin: bool = False) -> Caller:
         return Caller(
             source.tenant,
             source.channel,
             source.user,
             source.name or self._names.get((source.tenant, source.user), ""),
             event=source.event or secrets.token_hex(12),
+            is_admin=admin,
             group=GROUP,
             place=place.encode(),
         )

@@ -11,8 +11,18 @@ from bot.adapters.slack.parse import SHORTCUT, UMBRELLA
 from bot.app.commands import Command
 from bot.core.text import clip
 
-SCOPES = ("app_mentions:read", "chat:write", "commands", "files:write")
-"""The least that works: hear mentions, post, slash commands and the shortcut, share figures and long output."""
+SCOPES = (
+    "app_mentions:read",
+    "channels:history",
+    "chat:write",
+    "commands",
+    "files:write",
+    "groups:history",
+    "users:read",
+)
+"""The least that works: hear mentions, post, slash commands and the shortcut, share figures and long output; see who
+is an admin before a question of the day is planned; and, after a failure, look whether it was posted already, in public
+and in private channels we are in. Without the two histories, a question may come twice where Slack left us in doubt."""
 EVENTS = ("app_home_opened", "app_mention")
 LEAVING = ("app_uninstalled", "tokens_revoked")
 MAX_DESCRIPTION = 100  # characters of a description or a usage hint; the documented most is 2000 and 1000

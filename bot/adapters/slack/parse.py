@@ -11,8 +11,9 @@ from typing import Any
 from bot.adapters.slack.formatting import straightened, typed
 from bot.adapters.slack.place import Place, usable_until
 from bot.adapters.slack.render import FORM
+from bot.app.commands import COMMANDS
 from bot.app.runs import CODE_FIELD
-from bot.core.actions import VERBS, DeleteRun, RunAgain, RunProof, SubmitRun
+from bot.core.actions import FOR_ADMINS, VERBS, DeleteRun, RunAgain, RunProof, SubmitRun
 from bot.core.ids import ChannelId, Platform, Tenant, UserId, tenant
 from bot.core.text import snippet
 
@@ -26,6 +27,7 @@ _VERB_OF = {kind: verb for verb, kind in VERBS.items()}
 _RUNS = frozenset({_VERB_OF[RunAgain], _VERB_OF[SubmitRun]})
 _PROOF = _VERB_OF[RunProof]
 _DELETE = _VERB_OF[DeleteRun]
+_FOR_ADMINS = frozenset(_VERB_OF[kind] for kind in FOR_ADMINS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,15 @@ def starts_run(event: Said | Pressed | Submitted) -> bool:
         return name.lower() == "/run" and bool(snippet(rest).strip())
     verb = _verb(event.wire)
     return verb in _RUNS or (verb == _PROOF and event.source.place.direct)
+
+
+def for_admins(event: Said | Pressed | Submitted) -> bool:
+    """Whether the answer depends on whether this person is an admin. `/daily` alone shows the question to anyone."""
+    if isinstance(event, Said):
+        name, _, rest = _first_word(event.line.removeprefix("/"))
+        command = COMMANDS.get(name.lower())
+        return command is not None and (command.admins or (command.name == "daily" and bool(rest.strip())))
+    return _verb(event.wire) in _FOR_ADMINS
 
 
 def deletes(event: Pressed) -> bool:

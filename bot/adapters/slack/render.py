@@ -95,6 +95,12 @@ def sentence(text: str) -> Json:
     }
 
 
+def about(channel: str, body: Json) -> Json:
+    """A message with the channel that it is about named below it, which leads there."""
+    link = {"type": "rich_text_section", "elements": [{"type": "channel", "channel_id": channel}]}
+    return {**body, "blocks": [*body["blocks"], {"type": "rich_text", "elements": [link]}]}
+
+
 def modal(form: Form, seal: Seal, place: Place) -> Json:
     """The dialog of a form. It carries all that its submission needs, so that a restart in between loses nothing."""
     return {

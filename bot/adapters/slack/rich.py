@@ -7,6 +7,7 @@ messages of more than about 13,200 characters in all (slackapi/bolt-js#2509).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from bot.core.text import plural, visible
@@ -15,6 +16,8 @@ from bot.core.views import Board, Bullets, Choice, Choices, Files, Line, Mark, R
 Json = dict[str, Any]
 
 MAX_RICH = 3000
+DATE = "{date_short_pretty} at {time}"
+"""Such as "tomorrow at 9:30 AM" (Slack's date formatting)."""
 _STYLES = {Style.CODE: "code", Style.STRONG: "bold", Style.EMPHASIS: "italic"}
 _SIGNS = {Mark.RIGHT: "✓ ", Mark.WRONG: "✗ "}
 
@@ -73,8 +76,15 @@ def text(words: str, style: Style = Style.PLAIN) -> Json:
     return element
 
 
+def date(at: datetime, words: str) -> Json:
+    """A moment, which Slack tells in the reader's own zone and words; `words` where it cannot."""
+    return {"type": "date", "timestamp": int(at.timestamp()), "format": DATE, "fallback": words}
+
+
 def words(block: Json) -> str:
     """All the words of a block, as plain text."""
+    if block.get("type") == "date":
+        return str(block["fallback"])
     if block.get("type") in {"text", "plain_text"}:
         return str(block["text"])
     nested = block.get("elements") or ([block["text"]] if isinstance(block.get("text"), dict) else [])
@@ -88,7 +98,7 @@ def size(part: Any) -> int:
         return sum(map(size, part))
     if not isinstance(part, dict):
         return 0
-    text = part.get("text")
+    text = part.get("fallback", part.get("text"))
     return len(text) if isinstance(text, str) else sum(map(size, part.values()))
 
 
@@ -108,6 +118,9 @@ def _sections(line: Line) -> Iterator[Json]:
     room, elements = MAX_RICH, list[Json]()
     for span in line:
         rest = visible(span.text)
+        if span.at and 0 < len(rest) <= room:
+            elements.append(date(span.at, rest))
+            rest, room = "", room - len(rest)
         while rest:
             if not room:
                 yield {"type": "rich_text_section", "elements": elements}

@@ -15,7 +15,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bot.adapters.slack.api import Json, RefusedError
+from bot.adapters.slack.api import Json, NotDoneError, RefusedError
 from bot.core.errors import Unavailable
 from bot.core.ids import Tenant
 from bot.core.runs import RunFile
@@ -27,6 +27,11 @@ ASK_SECONDS = 30.0
 HASTY_SECONDS = 1.0
 """A progress update; a result waits a little longer than this for one that is under way."""
 DIALOG_SECONDS = 3.0
+PERSON_SECONDS = 2.0
+"""Whoever waits for this opened a form with it, for which Slack gives 3 s in all."""
+PAGE = 200
+MAX_PAGES = 10
+"""What is looked for is minutes old; a channel with more messages since then is not read to its end."""
 TRIES = 3
 _SERVER_CODES = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout"})
 _SECRET = re.compile(r"(?<=code: )\S+|x(?:ox[a-z]|app)[-.][\w.-]+|((?:ws|http)s?://[^/\s]+)\S*")
@@ -47,10 +52,13 @@ class SlackApi:
         self._log = log
         self._held: dict[tuple[str, str], float] = {}
 
-    async def post(self, tenant: Tenant, channel: str, message: Json, thread: str = "") -> tuple[str, str]:
+    async def post(
+        self, tenant: Tenant, channel: str, message: Json, thread: str = "", *, patient: bool = True
+    ) -> tuple[str, str]:
         """Post a message."""
-        body = {**message, **_QUIET, **({"thread_ts": thread} if thread else {})}
-        answer = await self._call(tenant, "chat.postMessage", {"channel": channel, **body}, repeatable=False)
+        seconds, tries = (ASK_SECONDS, TRIES) if patient else (REQUEST_SECONDS, 1)
+        body = {"channel": channel, **message, **_QUIET, **({"thread_ts": thread} if thread else {})}
+        answer = await self._call(tenant, "chat.postMessage", body, seconds=seconds, tries=tries, repeatable=False)
         return str(answer["channel"]), str(answer["ts"])
 
     async def update(self, tenant: Tenant, channel: str, ts: str, message: Json, *, patient: bool = True) -> None:
@@ -81,6 +89,28 @@ class SlackApi:
     async def forget(self, tenant: Tenant, file: str) -> None:
         """Delete a file."""
         await self._call(tenant, "files.delete", {"file": file})
+
+    async def history(self, tenant: Tenant, channel: str, since: float, thread: str = "") -> Sequence[Json]:
+        """The messages of a channel or thread, page by page."""
+        method = "conversations.replies" if thread else "conversations.history"
+        query: Json = {"channel": channel, "oldest": f"{since:.6f}", "limit": PAGE, "include_all_metadata": "true"}
+        if thread:
+            query["ts"] = thread
+        found: list[Json] = []
+        for _ in range(MAX_PAGES):
+            answer = await self._query(tenant, method, query)
+            found += answer.get("messages") or []
+            query["cursor"] = (answer.get("response_metadata") or {}).get("next_cursor") or ""
+            if not query["cursor"]:
+                return found
+        self._log.warning("slack.history_cut", tenant=tenant, messages=len(found))
+        return found
+
+    async def person(self, tenant: Tenant, user: str) -> Json:
+        """Who someone is."""
+        answer = await self._query(tenant, "users.info", {"user": user}, seconds=PERSON_SECONDS, tries=1)
+        found = answer.get("user")
+        return found if isinstance(found, dict) else {}
 
     async def upload(self, tenant: Tenant, channel: str, thread: str, files: Sequence[RunFile]) -> Sequence[str]:
         """Share files in a thread, by the three steps that Slack wants."""
@@ -114,6 +144,17 @@ class SlackApi:
         answer = await self._call(Tenant(""), "auth.test", {})
         return {key: str(answer.get(key, "")) for key in ("team", "team_id", "user", "user_id")}
 
+    async def _query(
+        self, tenant: Tenant, method: str, query: Json, *, seconds: float = ASK_SECONDS, tries: int = TRIES
+    ) -> AsyncSlackResponse:
+        """Call a method that only reads; those take no JSON, and the token becomes the header."""
+        token = await self._token(tenant)
+
+        async def send() -> AsyncSlackResponse:
+            return await self._client.api_call(method, http_verb="GET", params={**query, "token": token})
+
+        return await self._ask(tenant, method, send, seconds=seconds, tries=tries)
+
     async def _call(
         self,
         tenant: Tenant,
@@ -141,15 +182,17 @@ class SlackApi:
         tries: int = TRIES,
         repeatable: bool = True,
     ) -> Answer:
-        """What `send` returns. Raises RefusedError, or Unavailable after `tries` or `seconds`."""
-        ends = time.monotonic() + seconds
+        """What `send` returns. Raises RefusedError, or Unavailable after `tries` or `seconds`: NotDoneError where no
+        try can have counted."""
+        ends, doubt = time.monotonic() + seconds, False
         for attempt in range(1, tries + 1):
-            await self._wait(tenant, method, ends, attempt)
+            if not await self._waited(tenant, method, ends, attempt):
+                break
             try:
                 async with asyncio.timeout(max(ends - time.monotonic(), 0.01)):
                     return await send()
             except (SlackClientError, AnswerError) as error:
-                self._judge(tenant, method, failure(error))
+                doubt |= self._judge(tenant, method, failure(error))
                 if not repeatable and attempt == 2:
                     break
             except aiohttp.ClientConnectorError:
@@ -157,27 +200,34 @@ class SlackApi:
             except (aiohttp.ClientError, OSError) as error:  # a timeout is an OSError
                 if not repeatable:
                     raise Unavailable(f"{method}: {type(error).__name__}") from None
+                doubt = True
             self._log.info("slack.repeated", tenant=tenant, method=method, attempt=attempt)
-        raise Unavailable(method)
+        if doubt:
+            raise Unavailable(method)
+        raise NotDoneError(method, max(self._held.get((tenant, method), 0.0) - time.monotonic(), 1.0))
 
-    async def _wait(self, tenant: Tenant, method: str, ends: float, attempt: int) -> None:
-        """Wait until Slack takes the method again. Raises Unavailable when that is too late."""
+    async def _waited(self, tenant: Tenant, method: str, ends: float, attempt: int) -> bool:
+        """Wait until Slack takes the method again; False when that is too late."""
         now = time.monotonic()
         begins = max(self._held.get((tenant, method), 0.0), now + (0.25 * 2**attempt if attempt > 1 else 0.0))
         if begins >= ends:
-            raise Unavailable(f"{method} is held back")
+            return False
         if begins > now:
             await asyncio.sleep(begins - now)
+        return True
 
-    def _judge(self, tenant: Tenant, method: str, answer: AnswerError) -> None:
-        """Remember how long Slack wants to be left alone. Raises RefusedError for an answer that will not change."""
+    def _judge(self, tenant: Tenant, method: str, answer: AnswerError) -> bool:
+        """Remember how long Slack wants to be left alone. True when Slack may have done it all the same. Raises
+        RefusedError for an answer that will not change."""
         if answer.status == 429 or answer.code == "ratelimited":
             now = time.monotonic()
             self._held = {key: until for key, until in self._held.items() if until > now}
             self._held[tenant, method] = now + answer.retry_after
             self._log.warning("slack.rate_limited", tenant=tenant, method=method, seconds=answer.retry_after)
-        elif answer.status < 500 and answer.code not in _SERVER_CODES:
+            return False
+        if answer.status < 500 and answer.code not in _SERVER_CODES:
             raise RefusedError(answer.code)
+        return True
 
 
 class AnswerError(Exception):

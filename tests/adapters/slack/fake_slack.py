@@ -22,7 +22,8 @@ from urllib.parse import urlencode
 import aiohttp
 from aiohttp import WSMsgType, web
 
-from tests.adapters.slack.limits import message_violations, view_violations
+from bot.adapters.slack.manifest import SCOPES
+from tests.adapters.slack.limits import message_violations, metadata_violations, view_violations
 
 BOT_TOKEN, APP_TOKEN, SECRET = "xoxb-fake", "xapp-fake", "signing secret"
 TEAM, BOT = "T1", "UBOT"
@@ -41,6 +42,7 @@ class Shown:
     """The only person who sees it; empty for everyone in the channel."""
     thread: str = ""
     deleted: bool = False
+    metadata: Json = field(default_factory=dict)
     versions: list[Json] = field(default_factory=list)
 
     @property
@@ -96,6 +98,7 @@ class FakeSlack:
 
     def __init__(self) -> None:
         self.clock = FakeTime()
+        self.team = TEAM
         self.violations: list[str] = []
         self.messages: dict[tuple[str, str], Shown] = {}
         self.dialogs: dict[str, Json] = {}
@@ -117,6 +120,12 @@ class FakeSlack:
         self.codes: dict[str, str] = {}
         """OAuth codes and refresh tokens that still work, each with its workspace."""
         self.token_seconds = 12 * 3600
+        self.scopes = {*SCOPES}
+        self.admins: set[str] = set()
+        self.private: set[str] = set()
+        """Channels that only their members know of."""
+        self.page = 100
+        """The most messages that history gives at once."""
         self.used: list[tuple[str, str]] = []
         """The method and token of every call."""
         self.url = ""
@@ -141,7 +150,7 @@ class FakeSlack:
         return {
             "command": name,
             "text": text,
-            "team_id": TEAM,
+            "team_id": self.team,
             "channel_id": channel,
             "user_id": user,
             "user_name": user.lower(),
@@ -164,11 +173,11 @@ class FakeSlack:
         """The payload of an event."""
         return {
             "type": "event_callback",
-            "team_id": TEAM,
+            "team_id": self.team,
             "api_app_id": "A1",
             "event_id": f"Ev{next(self._ids)}",
             "event": happened,
-            "authorizations": [{"team_id": TEAM, "user_id": BOT, "is_bot": True, "is_enterprise_install": False}],
+            "authorizations": [{"team_id": self.team, "user_id": BOT, "is_bot": True, "is_enterprise_install": False}],
         }
 
     async def press(self, shown: Shown, label: str, *, user: str = "U1") -> Ack:
@@ -397,7 +406,7 @@ class FakeSlack:
         return web.json_response(answer)
 
     def _do_auth_test(self, _: Json) -> Json:
-        return {"ok": True, "team": "Fake", "team_id": TEAM, "user": "torchquiz", "user_id": BOT, "bot_id": "B1", "url": "https://fake.slack.com/"}  # fmt: skip  # noqa: E501
+        return {"ok": True, "team": "Fake", "team_id": self.team, "user": "torchquiz", "user_id": BOT, "bot_id": "B1", "url": "https://fake.slack.com/"}  # fmt: skip  # noqa: E501
 
     def _do_oauth_v2_access(self, body: Json) -> Json:
         team = self.codes.pop(body.get("code") or body.get("refresh_token") or "", "")
@@ -454,6 +463,41 @@ class FakeSlack:
             return {"ok": False, "error": "message_not_found"}
         shown.deleted = True
         return {"ok": True}
+
+    def _do_conversations_history(self, body: Json) -> Json:
+        return self._read(body, [each for each in self.shown(channel=body["channel"]) if not each.thread])
+
+    def _do_conversations_replies(self, body: Json) -> Json:
+        there = self.shown(channel=body["channel"])
+        if not any(each.ts == body["ts"] for each in there):
+            return {"ok": False, "error": "thread_not_found"}
+        return self._read(body, [each for each in there if body["ts"] in (each.ts, each.thread)], newest_first=False)
+
+    def _read(self, body: Json, messages: list[Shown], *, newest_first: bool = True) -> Json:
+        scope = "groups:history" if body["channel"] in self.private else "channels:history"
+        if scope not in self.scopes:
+            return {"ok": False, "error": "missing_scope", "needed": scope}
+        if error := self.closed.get(body["channel"]):
+            return {"ok": False, "error": error}
+        if not 1 <= int(body.get("limit", 100)) <= 999:
+            self.violations.append(f"limit of {body['limit']}")
+        found = sorted((each for each in messages if float(each.ts) > float(body.get("oldest") or 0)), key=_moment)
+        found = found[::-1] if newest_first else found
+        start, size = int(body.get("cursor") or 0), min(int(body.get("limit", 100)), self.page)
+        more = start + size < len(found)
+        with_metadata = body.get("include_all_metadata") == "true"
+        return {
+            "ok": True,
+            "messages": [_as_history(each, with_metadata) for each in found[start : start + size]],
+            "has_more": more,
+            "response_metadata": {"next_cursor": str(start + size) if more else ""},
+        }
+
+    def _do_users_info(self, body: Json) -> Json:
+        if "users:read" not in self.scopes:
+            return {"ok": False, "error": "missing_scope", "needed": "users:read"}
+        admin = body["user"] in self.admins
+        return {"ok": True, "user": {"id": body["user"], "is_admin": admin, "is_owner": False, "is_bot": False}}
 
     def _do_views_open(self, body: Json) -> Json:
         issued, used = self._triggers.get(body["trigger_id"], (0.0, False))
@@ -545,7 +589,9 @@ class FakeSlack:
 
     def _put(self, channel: str, body: Json, *, to: str = "") -> Shown:
         self.violations += message_violations(body)
+        self.violations += metadata_violations(body)
         shown = Shown(channel, self._ts(), _content(body), to, body.get("thread_ts", ""))
+        shown.metadata = body.get("metadata", {})
         self.messages[channel, shown.ts] = shown
         self._wake()
         return shown
@@ -554,13 +600,14 @@ class FakeSlack:
         self.violations += message_violations(body)
         shown.versions.append(shown.body)
         shown.body = _content(body)
+        shown.metadata = body.get("metadata", {})
         self._wake()
 
     def _interaction(self, kind: str, user: str) -> Json:
         return {
             "type": kind,
-            "team": {"id": TEAM, "domain": "fake"},
-            "user": {"id": user, "username": user.lower(), "name": user.lower(), "team_id": TEAM},
+            "team": {"id": self.team, "domain": "fake"},
+            "user": {"id": user, "username": user.lower(), "name": user.lower(), "team_id": self.team},
             "api_app_id": "A1",
             "trigger_id": self._trigger(),
         }
@@ -606,6 +653,10 @@ def words(part: Any) -> str:
         return ""
     if isinstance(part.get("text"), str):
         return str(part["text"])
+    if part.get("type") == "date":
+        return str(part["fallback"])
+    if part.get("type") == "channel":
+        return f"#{part['channel_id']}"
     if part.get("type") in {"rich_text_section", "rich_text_preformatted"}:
         return "".join(map(words, part["elements"]))
     return "\n".join(filter(None, (words(value) for value in part.values() if isinstance(value, dict | list))))
@@ -632,6 +683,15 @@ def _action(blocks: list[Json], label: str, at: str) -> Json:
                 if option["text"]["text"] == label:
                     return found | {"selected_option": option, "action_ts": at}
     raise AssertionError(f"no {label!r} in {words(blocks)}")
+
+
+def _moment(shown: Shown) -> float:
+    return float(shown.ts)
+
+
+def _as_history(shown: Shown, with_metadata: bool) -> Json:
+    message = {"type": "message", "user": BOT, "bot_id": "B1", "ts": shown.ts, **shown.body}
+    return {**message, "metadata": shown.metadata} if with_metadata and shown.metadata else message
 
 
 def _content(body: Json) -> Json:

@@ -23,6 +23,19 @@ def view_violations(view: Mapping[str, Any]) -> list[str]:
     return list(_view(view))
 
 
+def metadata_violations(body: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the metadata of a message: a name, and a flat object of plain values."""
+    metadata = body.get("metadata")
+    if metadata is None:
+        return []
+    payload = metadata.get("event_payload")
+    if set(metadata) != {"event_type", "event_payload"} or not re.fullmatch(r"\w{1,255}", metadata["event_type"]):
+        return [f"metadata {metadata}"]
+    if not isinstance(payload, dict) or not all(isinstance(value, str | int | bool) for value in payload.values()):
+        return [f"event_payload {payload}"]
+    return []
+
+
 def _message(body: Mapping[str, Any]) -> Iterator[str]:
     text = body.get("text")
     if not isinstance(text, str) or not text.strip():
@@ -101,6 +114,13 @@ def _rich(element: Mapping[str, Any]) -> Iterator[str]:
     for part in element["elements"]:
         if element["type"] == "rich_text_list":
             yield from _rich(part)
+        elif part.get("type") == "date":
+            good = isinstance(part["timestamp"], int) and "{" in part["format"] and part["fallback"]
+            if not good or set(part) != {"type", "timestamp", "format", "fallback"}:
+                yield f"date {part}"
+        elif part.get("type") == "channel":
+            if not re.fullmatch(r"[CDG]\w+", part.get("channel_id", "")):
+                yield f"channel {part}"
         elif part.get("type") != "text":
             yield f"rich text that is no text: {part}"
         elif not isinstance(part.get("text"), str) or not part["text"]:

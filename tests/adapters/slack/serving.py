@@ -109,7 +109,7 @@ class Bot:
 
 @asynccontextmanager
 async def bot(
-    slack: FakeSlack, *, http: bool = False, house: House | None = None, once: Once | None = None,
+    slack: FakeSlack, *, http: bool = False, house: Any = None, once: Once | None = None,
     rate: Rate | None = None, queue: LiveQueue | None = None, **changes: Any,
 ) -> AsyncIterator[Bot]:  # fmt: skip
     """The adapter, served until the end of the block; it must end by itself and in good time."""

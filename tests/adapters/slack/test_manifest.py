@@ -20,9 +20,15 @@ def test_every_command_and_the_umbrella_are_registered() -> None:
 def test_it_asks_for_no_more_than_it_needs() -> None:
     document = yaml.safe_load(manifest(COMMANDS))
 
-    assert {"app_mentions:read", "chat:write", "commands", "files:write"} == set(
-        document["oauth_config"]["scopes"]["bot"]
-    )
+    assert {
+        "app_mentions:read",
+        "channels:history",
+        "chat:write",
+        "commands",
+        "files:write",
+        "groups:history",
+        "users:read",
+    } == set(document["oauth_config"]["scopes"]["bot"])
     assert document["settings"]["event_subscriptions"]["bot_events"] == ["app_home_opened", "app_mention"]
 
 
