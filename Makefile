@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo test format check test-pure test-e2e bench picture soak clean
@@ -18,19 +19,25 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Torchquiz needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make demo PYTHON=python3.12")'
 	@$(PYTHON) -m venv $(VENV) || { echo "Creating a virtual environment failed. On Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
 
-$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
-	@echo "==> installing Torchquiz and torch (once; about a minute with a warm cache)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[run]'
+$(VENV)/.page: pyproject.toml | $(VENV)/bin/python
+	@echo "==> installing Torchquiz"
+	@$(PIP) --editable .
 	@sh scripts/system-packages bubblewrap
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.page
+	@echo "==> installing torch (once; about a minute with a warm cache)"
+	@$(PIP) --editable '.[run]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
 	@echo "==> installing the tools for development"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[run,dev,discord,slack,anki]'
+	@$(PIP) --editable '.[run,dev,discord,slack,anki]'
 	@touch $@
 
-demo: setup ## Play on a local web page: no token, no account (PORT=8000, TORCHQUIZ_HOME=…)
-	@exec $(BIN)/torchquiz demo
+demo: $(VENV)/.page ## Play on a local web page: no token, no account (PORT=8000, TORCHQUIZ_HOME=…)
+	@if $(MAKE) --question setup; then exec $(BIN)/torchquiz demo; fi; \
+	exec $(BIN)/torchquiz demo --install "$(MAKE) --no-print-directory setup"  # torch comes while the page is up
 
 test: setup-dev check ## Everything: format, lint, types, contracts, every proof of the bank, all tests
 	@echo "==> content" && $(BIN)/torchquiz content check

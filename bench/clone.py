@@ -29,6 +29,7 @@ async def measure() -> dict[str, float]:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 await _line(demo, r"http://")
                 page = time.perf_counter() - began
+                await _line(demo, r"worker +ready")  # torch comes while the page is up
                 await _call(
                     str(checkout / ".venv/bin/torchquiz"), "run", "-", env=environment, stdin=b"print(torch.ones(2))"
                 )
@@ -53,4 +54,4 @@ async def _line(process: asyncio.subprocess.Process, pattern: str) -> None:
     while raw := await process.stdout.readline():
         if re.search(pattern, raw.decode()):
             return
-    raise RuntimeError("make demo ended before it served the page")
+    raise RuntimeError(f"make demo ended before it printed {pattern}")

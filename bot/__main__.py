@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
+import shlex
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -24,14 +25,15 @@ def cli() -> None:
 
 
 @cli.command()
-def demo() -> None:
+@click.option("--install", default="", metavar="COMMAND", help="Install what /run needs by COMMAND, the page being up.")
+def demo(install: str) -> None:
     """Play on a local web page: no token, no account.
 
     PORT chooses the port (8000), TORCHQUIZ_HOME the folder that keeps the scores.
     """
     from bot.cli.demo import run_demo
 
-    _run(run_demo(settings(), lambda line: click.echo(f"  {line}")))
+    _run(run_demo(settings(), lambda line: click.echo(f"  {line}"), shlex.split(install)))
 
 
 @cli.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -33,7 +33,7 @@ from bot.store.connect import connected, signing_key
 from bot.store.daily import RedisDailies
 from bot.store.demo_clock import RedisDemoClock
 from bot.store.run_queue import RedisRunQueue
-from bot.store.run_workers import LiveWorker, live_workers
+from bot.store.run_workers import LiveWorker, live_workers, no_worker_yet
 from bot.store.schedules import RedisSchedules
 from bot.store.scores import RedisScores
 from bot.store.server import redis_server
@@ -62,6 +62,12 @@ class Store:
     async def workers(self, capability: Capability = Capability.CPU) -> tuple[LiveWorker, ...]:
         """The workers that are alive. Raises Unavailable."""
         return await live_workers(self.redis, capability)
+
+    def no_worker_yet(
+        self, problem: str, fix: str, capability: Capability = Capability.CPU
+    ) -> AbstractAsyncContextManager[None]:
+        """Tells everyone on this store, for as long as the context, why there is no worker and what to do about it."""
+        return no_worker_yet(self.redis, capability, problem, fix)
 
     def once(self) -> RedisOnce:
         """Which deliveries were handled, over all replicas."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 import structlog
@@ -17,8 +17,9 @@ from bot.cli.worker_process import queue_with_worker
 from bot.config import Settings
 
 
-async def run_demo(settings: Settings, say: Callable[[str], None]) -> None:
-    """Serve the demo page until Ctrl-C. Raises ConfigError with what to do."""
+async def run_demo(settings: Settings, say: Callable[[str], None], install: Sequence[str] = ()) -> None:
+    """Serve the demo page until Ctrl-C, while `install` brings what the worker needs. Raises ConfigError with what to
+    do."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -29,8 +30,7 @@ async def run_demo(settings: Settings, say: Callable[[str], None]) -> None:
         store = await stack.enter_async_context(open_store(settings, lambda line: say(f"store   {line}")))
         for warning in store.warnings:
             say(f"store   note: {warning}")
-        say("worker  warming up torch for /run; the quiz works meanwhile")
-        queue = await stack.enter_async_context(queue_with_worker(store, say))
+        queue = await stack.enter_async_context(queue_with_worker(store, say, install))
         days = build_days(store, log, bank)
         await days.clock.load()
         desk = build_desk(settings, store, log, queue, bank, days)

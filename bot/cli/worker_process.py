@@ -1,4 +1,5 @@
-"""A worker as a child process of ours: started, watched, and always taken along when we leave."""
+"""A worker as a child process of ours: installed where that is asked for, started, watched, and always taken along when
+we leave."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -20,19 +21,31 @@ from bot.tasks import stop
 
 WARM_UP_SECONDS = 90.0
 """Torch takes 2 to 20 s to import, depending on the disk."""
+INSTALLING = "PyTorch is still being installed on this machine."
+INSTALLING_FIX = "That takes about a minute; please try again then. The quiz works meanwhile."
+NOT_INSTALLED = "PyTorch could not be installed on this machine."
+NOT_INSTALLED_FIX = "The terminal of the demo shows why; start it again when that is mended."
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.1
 
 
 @asynccontextmanager
-async def queue_with_worker(store: Store, say: Callable[[str], None]) -> AsyncIterator[RunQueue]:
+async def queue_with_worker(
+    store: Store, say: Callable[[str], None], install: Sequence[str] = ()
+) -> AsyncIterator[RunQueue]:
     """The store's queue. Where no worker is alive, with one of our own behind it, which runs wait for while it warms
-    up."""
+    up. `install` is a command that brings what the worker needs; until it has ended, runs are refused with that reason.
+    """
     if await store.workers():
         yield store.queue
         return
-    async with worker_process(store, say) as settled:
-        yield WaitingQueue(store.queue, settled, WARM_UP_SECONDS)
+    ours = _OwnWorker(store, say)
+    watch = asyncio.create_task(ours.work(install))
+    try:
+        yield WaitingQueue(store.queue, ours.settled, WARM_UP_SECONDS)
+    finally:
+        await stop(watch)
+        await ours.end()
 
 
 @asynccontextmanager
@@ -47,53 +60,71 @@ async def queue_apart(settings: Settings) -> AsyncIterator[RunQueue]:
             yield queue
 
 
-@asynccontextmanager
-async def worker_process(store: Store, say: Callable[[str], None]) -> AsyncIterator[asyncio.Event]:
-    """A CPU worker on the store, for as long as the context. The event is set once it serves or says why it cannot."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "workers",
-        env={**os.environ, "REDIS_URL": store.url, "TORCHQUIZ_PARENT": str(os.getpid()), "TORCHQUIZ_LOG": "warning"},
-        stdin=asyncio.subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C reaches us alone; we stop the worker in order
-    )
-    settled = asyncio.Event()
-    watch = asyncio.create_task(_watch(store, process, settled, say))
-    try:
-        yield settled
-    finally:
-        await stop(watch)
-        await _stop(process)
+class _OwnWorker:
+    """The installer, then the worker."""
 
+    def __init__(self, store: Store, say: Callable[[str], None]) -> None:
+        self.settled = asyncio.Event()
+        """Set while there is nothing to wait for: the worker serves, says why it cannot, or is being installed."""
+        self._store = store
+        self._say = say
+        self._process: asyncio.subprocess.Process | None = None
 
-async def _watch(
-    store: Store, process: asyncio.subprocess.Process, settled: asyncio.Event, say: Callable[[str], None]
-) -> None:
-    while process.returncode is None:
-        with suppress(Unavailable):
-            if workers := await store.workers():
-                first = workers[0]
-                said = (
-                    f"off: {first.problem} {first.fix}"
-                    if first.problem
-                    else f"ready: {first.device}, torch {first.torch_version}"
-                )
-                say(f"worker  {said}")
-                settled.set()
-                return
-        await asyncio.sleep(_POLL_SECONDS)
-    say(f"worker  ended with status {process.returncode}; /run is off")
-    settled.set()
+    async def work(self, install: Sequence[str]) -> None:
+        """Install, start the worker, and tell when it serves."""
+        if install:
+            self.settled.set()
+            await self._install(install)
+            self.settled.clear()
+        self._say("worker  warming up torch for /run; the quiz works meanwhile")
+        await self._start(sys.executable, "-m", "workers", reads_queue=True)
+        self._say(f"worker  {await self._serving()}")
+        self.settled.set()
 
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
+    async def end(self) -> None:
+        """Stop what runs, and wait for it."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
         with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
+            os.killpg(process.pid, signal.SIGTERM)  # the installer has children of its own
         try:
             await asyncio.wait_for(process.wait(), _STOP_SECONDS)
         except TimeoutError:
             with suppress(ProcessLookupError):
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
+
+    async def _install(self, command: Sequence[str]) -> None:
+        """Raises nothing when the command fails: whoever wants to run something is told, for as long as we live."""
+        self._say("worker  installing torch for /run, about a minute; the quiz works meanwhile")
+        async with self._store.no_worker_yet(INSTALLING, INSTALLING_FIX):
+            process = await self._start(*command)
+            status = await process.wait()
+        if status:
+            self._say(f"worker  off: the installation ended with status {status}")
+            async with self._store.no_worker_yet(NOT_INSTALLED, NOT_INSTALLED_FIX):
+                await asyncio.Event().wait()
+
+    async def _start(self, *command: str, reads_queue: bool = False) -> asyncio.subprocess.Process:
+        queue = {"REDIS_URL": self._store.url, "TORCHQUIZ_PARENT": str(os.getpid()), "TORCHQUIZ_LOG": "warning"}
+        self._process = await asyncio.create_subprocess_exec(
+            *command,
+            env={**os.environ, **(queue if reads_queue else {})},
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches us alone; we stop it in order
+        )
+        return self._process
+
+    async def _serving(self) -> str:
+        """What the first worker says of itself, or how ours ended."""
+        assert self._process is not None
+        while self._process.returncode is None:
+            with suppress(Unavailable):
+                if workers := await self._store.workers():
+                    first = workers[0]
+                    if first.problem:
+                        return f"off: {first.problem} {first.fix}"
+                    return f"ready: {first.device}, torch {first.torch_version}"
+            await asyncio.sleep(_POLL_SECONDS)
+        return f"ended with status {self._process.returncode}; /run is off"

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from bot.core.errors import Unavailable
 from bot.core.runs import Capability
 from bot.store.run_keys import QueueSettings, RunKeys
 from bot.store.run_scripts import ask
+from bot.store.run_worker_end import Offer, WorkerEnd
+from bot.tasks import stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +55,30 @@ async def live_workers(
                 )
             )
     return tuple(alive)
+
+
+@asynccontextmanager
+async def no_worker_yet(
+    redis: Redis, capability: Capability, problem: str, fix: str, settings: QueueSettings | None = None
+) -> AsyncIterator[None]:
+    """Says on the queue, for as long as the context, why there is no worker and what to do about it."""
+    timing = settings or QueueSettings()
+    end = WorkerEnd(
+        redis, redis, RunKeys(capability), timing, id=f"none-{secrets.token_hex(8)}", name="", device=capability.value
+    )
+    with suppress(Unavailable):  # it is said again below
+        await end.register(Offer(0, problem=problem, fix=fix))
+    saying = asyncio.create_task(_repeat(end, Offer(0, problem=problem, fix=fix), timing.worker_lifetime / 3))
+    try:
+        yield
+    finally:
+        await stop(saying)
+        with suppress(Unavailable):  # it is forgotten by itself
+            await end.leave()
+
+
+async def _repeat(end: WorkerEnd, offer: Offer, seconds: float) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        with suppress(Unavailable):
+            await end.register(offer)
