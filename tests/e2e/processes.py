@@ -49,13 +49,14 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
 
 
 @asynccontextmanager
-async def demo(home: Path) -> AsyncIterator[Demo]:
+async def demo(home: Path, *arguments: str) -> AsyncIterator[Demo]:
     """A demo that serves its page; killed with all its children at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bot",
         "demo",
+        *arguments,
         env=environment(home),
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,

@@ -77,6 +77,34 @@ async def test_ctrl_c_stops_everything_and_leaves_nothing_behind(tmp_path: Path)
         assert await nobody_left(tmp_path) == []
 
 
+async def test_while_torch_is_being_installed_the_quiz_works_and_run_says_why_not(tmp_path: Path) -> None:
+    async with demo(tmp_path, "--install", "sleep 600") as running:
+        await running.line(r"worker +installing", WORKER_SECONDS)
+        _, played, _ = await torchquiz(tmp_path, "chat", "--name", "Ada", stdin="/quiz 11\nA\n/run 1\n")
+        status = await running.stop(signal.SIGINT)
+
+    assert "Why:" in played
+    assert "PyTorch is still being installed on this machine." in played
+    assert status == 0
+    assert await nobody_left(tmp_path) == []
+
+
+async def test_the_worker_comes_once_the_installation_is_done(tmp_path: Path) -> None:
+    async with demo(tmp_path, "--install", "true") as running:
+        await running.line(r"worker +ready", WORKER_SECONDS)
+        status, printed, _ = await torchquiz(tmp_path, "run", "-", stdin="print(torch.arange(3).sum())")
+
+    assert (status, printed) == (0, "tensor(3)\n")
+
+
+async def test_a_failed_installation_is_told_to_whoever_wants_to_run(tmp_path: Path) -> None:
+    async with demo(tmp_path, "--install", "false") as running:
+        await running.line(r"worker +off: the installation ended with status 1", WORKER_SECONDS)
+        _, printed, _ = await torchquiz(tmp_path, "chat", stdin="/run 1\n")
+
+    assert "PyTorch could not be installed on this machine." in printed
+
+
 async def test_a_port_in_use_is_named_with_what_to_type(tmp_path: Path) -> None:
     async with demo(tmp_path) as running:
         port = running.url.rstrip("/").rpartition(":")[2]
