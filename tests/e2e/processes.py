@@ -26,8 +26,11 @@ class Demo:
     lines: list[str] = field(default_factory=list)
 
     async def line(self, pattern: str, seconds: float) -> re.Match[str]:
-        """The next printed line that matches."""
+        """The first line that matches, printed already or still to come."""
         assert self.process.stdout is not None
+        for printed in self.lines:
+            if match := re.search(pattern, printed):
+                return match
         async with asyncio.timeout(seconds):
             while raw := await self.process.stdout.readline():
                 self.lines.append(raw.decode())
