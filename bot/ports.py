@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bot.core.daily import Answered, Bag, Claim, Entry, Later, NewPost, Person, Post
 from bot.core.ids import Caller, ChannelId, ItemId, OptionId, Platform, Tenant, UserId
@@ -38,9 +37,8 @@ class DemoClock(Clock, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PracticeAnswer:
-    """One answer in practice, graded, ready to be recorded in one atomic step."""
+class PracticeAnswer(NamedTuple):
+    """One answer in practice, graded, ready to be recorded in one atomic step. A tuple, as `Recorded` is."""
 
     caller: Caller
     quiz: str
