@@ -16,11 +16,14 @@ from bot.app.days import Days
 from bot.app.deliveries import Deliveries
 from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
+from bot.app.memory import Memory
 from bot.app.posting import Posting
 from bot.app.quiz import Quizzes
 from bot.app.reports import Reports
+from bot.app.reviews import Reviews
 from bot.app.runs import Runs
 from bot.app.setup import Setup
+from bot.app.stats import Stats
 from bot.app.study import Study
 from bot.config import Settings
 from bot.core.actions import Codec
@@ -28,10 +31,13 @@ from bot.core.bank import Bank
 from bot.core.demo import DEMO_CHANNEL, DEMO_TENANT
 from bot.core.ids import Platform
 from bot.core.runs import Capability
+from bot.drawing import weeks_picture
 from bot.ports import Chat, Clock, Log, RunQueue
+from bot.spacing import space
 from bot.store.connect import connected, signing_key
 from bot.store.daily import RedisDailies
 from bot.store.demo_clock import RedisDemoClock
+from bot.store.notebooks import RedisNotebooks
 from bot.store.run_queue import RedisRunQueue
 from bot.store.run_workers import LiveWorker, live_workers, no_worker_yet
 from bot.store.schedules import RedisSchedules
@@ -85,6 +91,10 @@ class Store:
         """The questions of the day, on the same terms."""
         return RedisDailies(self.redis, clock)
 
+    def notebooks(self, clock: Clock | None = None) -> RedisNotebooks:
+        """What people remember, on the same terms."""
+        return RedisNotebooks(self.redis, clock)
+
 
 @asynccontextmanager
 async def open_store(settings: Settings, progress: Callable[[str], None]) -> AsyncIterator[Store]:
@@ -115,15 +125,20 @@ def build_desk(
     clock, zone, pool = simulated or SystemClock(), settings.zone_info(), Pool(bank)
     runs, schedules, dailies = Runs(bank, queue), store.schedules(simulated), store.dailies(simulated)
     daily = Daily(pool, schedules, dailies, clock)
+    memory = Memory(bank, store.notebooks(simulated), space, clock, zone, log, dailies)
+    reviews = Reviews(bank, memory, space)
     commands = Commands(
         Quizzes(bank, store.scores, clock, zone),
-        Study(bank, clock, zone),
+        Study(bank, reviews),
         Leaderboards(store.scores, clock, zone),
         runs,
         daily,
         Setup(bank, pool, schedules, daily, settings.zone),
         Reports(pool, dailies),
         days,
+        memory=memory,
+        reviews=reviews,
+        stats=Stats(bank, memory, store.scores, weeks_picture, dailies),
     )
     return Desk(commands, Deliveries(queue, runs, log), Codec(store.signing_key), clock, log)
 

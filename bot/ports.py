@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from bot.core.activity import Week
 from bot.core.daily import Answered, Bag, Claim, Entry, Later, NewPost, Person, Post
 from bot.core.ids import Caller, ChannelId, ItemId, OptionId, Platform, Tenant, UserId
+from bot.core.reviews import Grade, LoggedAnswer, Notebook, Strength
 from bot.core.runs import Accepted, Cancelled, Completion, Refusal, RunEvent, RunId, RunOrder
 from bot.core.schedule import PostId, Schedule, ScheduleId
 from bot.core.scoring import BoardPage, Progress, Recorded
@@ -37,8 +40,9 @@ class DemoClock(Clock, Protocol):
         ...
 
 
-class PracticeAnswer(NamedTuple):
-    """One answer in practice, graded, ready to be recorded in one atomic step. A tuple, as `Recorded` is."""
+@dataclass(frozen=True, slots=True)
+class PracticeAnswer:
+    """One answer in practice, graded, ready to be recorded in one atomic step."""
 
     caller: Caller
     quiz: str
@@ -271,6 +275,56 @@ class Dailies(Protocol):
 
     async def recent_items(self, tenant: Tenant, today: date) -> frozenset[ItemId]:
         """The questions of the last ten days, which private practice leaves out."""
+        ...
+
+
+class Spacing(Protocol):
+    """When a fact comes back."""
+
+    def __call__(self, strength: Strength | None, grade: Grade, elapsed_days: int) -> tuple[Strength, int]:
+        """The strength after a grade (before: None where it was never met), and the days until the next review."""
+        ...
+
+
+class Drawing(Protocol):
+    """Draws the last weeks."""
+
+    def __call__(self, weeks: Sequence[Week], days_left: int) -> bytes:
+        """A calendar as PNG; the last `days_left` days of the last week are still to come."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Answers that no notebook has taken in yet, oldest first."""
+
+    tenant: Tenant
+    since: str
+    until: str
+    answers: Sequence[LoggedAnswer]
+    """Entries of the log that are no answers are left out, so a page that is not the last may hold none."""
+    more: bool
+
+
+class Notebooks(Protocol):
+    """What people remember. A notebook is read, changed by a rule and written back while nobody else has changed it,
+    in one atomic step. All methods raise Unavailable when the store does not answer."""
+
+    async def read(self, tenant: Tenant, users: Sequence[UserId]) -> Mapping[UserId, Notebook]:
+        """The notebooks of these people; an empty one where nothing is kept."""
+        ...
+
+    async def write(self, tenant: Tenant, user: UserId, before: Notebook, after: Notebook) -> bool:
+        """Replace `before` by `after`. False, with nothing written, when it has changed since: read it again."""
+        ...
+
+    async def page(self, tenant: Tenant) -> LogPage:
+        """The next answers of the log to take in."""
+        ...
+
+    async def take_in(self, page: LogPage, changed: Mapping[UserId, tuple[Notebook, Notebook]]) -> bool:
+        """Write the notebooks (before, after) that a page changes, and that it has been taken in, in one step. False
+        when a notebook has changed or someone else took it in."""
         ...
 
 

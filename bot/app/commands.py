@@ -10,25 +10,32 @@ from typing import Any
 from bot.app.daily import Daily
 from bot.app.days import Days
 from bot.app.leaderboard import SCOPES, Leaderboards
+from bot.app.memory import Memory
 from bot.app.quiz import Quizzes
 from bot.app.reports import Reports
+from bot.app.reviews import Reviews
 from bot.app.runs import Runs
 from bot.app.setup import Setup
+from bot.app.stats import Stats
 from bot.app.study import SHELVES, Shelf, Study
 from bot.core.actions import (
     Action,
     Answer,
+    AnswerCard,
     AskQuiz,
     CancelRun,
     ChangeSchedule,
     DailyAnswer,
     DeleteRun,
     JudgeReport,
+    NextCard,
     NextItem,
     NextQuestion,
+    OpenDeck,
     OpenReport,
     OpenRun,
     OpenSetup,
+    RateCard,
     RestartQuiz,
     RunAgain,
     RunProof,
@@ -36,11 +43,14 @@ from bot.core.actions import (
     SaveSchedule,
     ShareResult,
     ShowBoard,
+    ShowCard,
     ShowDaily,
     ShowSide,
+    ShowStats,
     SubmitReport,
     SubmitRun,
     SubmitSetup,
+    UndoRating,
     WhyNot,
 )
 from bot.core.errors import NotFound, StaleButton
@@ -73,12 +83,12 @@ class Command:
     arguments: tuple[Argument, ...] = ()
     admins: bool = False
     """Only admins may use it; a platform that can hides it from others."""
-    in_channels: bool = False
-    """It is about a team's channel, and means nothing in private messages."""
 
 
 _PLAN = Argument("plan", "Time, zone and days; empty for a form")
 _DAILY = Argument("what", "Empty for the question; for admins: now, skip, pause, resume, holidays, remove, audit")
+_CARDS = Argument("what", "A topic or a word, and how many cards; empty for the decks")
+_SIZE = Argument("cards", "How many cards at most")
 _WHAT = Argument("what", "A number, a topic or a word; empty for the list")
 
 COMMANDS: Mapping[str, Command] = {
@@ -94,8 +104,10 @@ COMMANDS: Mapping[str, Command] = {
                 Argument("scope", "Where the points were earned", tuple(SCOPES)),
             ),
         ),
-        Command("daily", "Show the question of the day of this channel", "/daily", (_DAILY,), in_channels=True),
-        Command("flashcards", "Drill flashcards", "/flashcards autograd", (_WHAT,)),
+        Command("daily", "Show the question of the day of this channel", "/daily", (_DAILY,)),
+        Command("flashcards", "Drill flashcards", "/flashcards autograd 20", (_CARDS,)),
+        Command("review", "Review what is due and what you missed", "/review", (_SIZE,)),
+        Command("stats", "See your own progress", "/stats"),
         Command("interview", "Read interview questions and answers", "/interview 12", (_WHAT,)),
         Command("concepts", "Explain a concept in your own words, then compare", "/concepts tensors", (_WHAT,)),
         Command("reference", "Look up formulas and code patterns", "/reference cross-entropy", (_WHAT,)),
@@ -104,15 +116,10 @@ COMMANDS: Mapping[str, Command] = {
         ),
         Command("help", "What I can do", "/help"),
         Command(
-            "setup",
-            "Plan a question of the day in this channel",
-            "/setup 9:30 Europe/Berlin mon-fri",
-            (_PLAN,),
-            admins=True,
-            in_channels=True,
+            "setup", "Plan a question of the day in this channel", "/setup 9:30 Europe/Berlin mon-fri", (_PLAN,), True
         ),
-        Command("schedules", "See and change what is planned in this channel", "/schedules", (), True, True),
-        Command("reports", "Judge mistakes that members reported", "/reports", (), True, True),
+        Command("schedules", "See and change what is planned in this channel", "/schedules", admins=True),
+        Command("reports", "Judge mistakes that members reported", "/reports", admins=True),
     )
 }
 
@@ -135,6 +142,10 @@ class Commands:
         setup: Setup | None = None,
         reports: Reports | None = None,
         days: Days | None = None,
+        *,
+        memory: Memory,
+        reviews: Reviews,
+        stats: Stats,
     ) -> None:
         """Without `daily`, `setup` and `reports`, questions of the day are not to be had on this surface; with `days`
         its days can be made to pass."""
@@ -142,13 +153,16 @@ class Commands:
             "quiz": _single(quizzes.open),
             **{name: _shelf(study, shelf) for name, shelf in SHELVES.items()},
             "leaderboard": _single(leaderboards.open),
+            "flashcards": _single(reviews.flashcards),
+            "review": _single(reviews.review),
+            "stats": _single(stats.open),
             "run": runs.run,
             "help": _single(self._help),
         }
         self._actions: Mapping[type, Callable[..., AsyncIterator[Reply]]] = {
             AskQuiz: _single(quizzes.act_open),
             RestartQuiz: _single(quizzes.restart),
-            Answer: _single(quizzes.answer),
+            Answer: _followed(memory, quizzes.answer),
             NextQuestion: _single(quizzes.next),
             WhyNot: _single(quizzes.why_not),
             ShareResult: _single(quizzes.share),
@@ -157,6 +171,13 @@ class Commands:
             RunSample: runs.sample,
             ShowSide: _single(study.side),
             NextItem: _single(study.next),
+            OpenDeck: _single(reviews.open),
+            ShowCard: _single(reviews.show),
+            RateCard: _single(reviews.rate),
+            AnswerCard: _single(reviews.answer),
+            NextCard: _single(reviews.next),
+            UndoRating: _single(reviews.undo),
+            ShowStats: _single(stats.open),
             RunAgain: runs.again,
             OpenRun: _single(runs.open),
             CancelRun: _single(runs.cancel),
@@ -175,7 +196,7 @@ class Commands:
             }
             self._actions = {
                 **self._actions,
-                DailyAnswer: _single(daily.answer),
+                DailyAnswer: _followed(memory, daily.answer),
                 ShowDaily: _single(daily.show),
                 OpenSetup: _single(setup.edit_or_open),
                 SaveSchedule: _single(setup.save),
@@ -232,6 +253,18 @@ def _shelf(study: Study, shelf: Shelf) -> Handler:
 def _single(answer: Callable[[Caller, Any], Awaitable[Reply]]) -> Callable[[Caller, Any], AsyncIterator[Reply]]:
     async def replies(caller: Caller, argument: Any) -> AsyncIterator[Reply]:
         yield await answer(caller, argument)
+
+    return replies
+
+
+def _followed(
+    memory: Memory, answer: Callable[[Caller, Any], Awaitable[Reply]]
+) -> Callable[[Caller, Any], AsyncIterator[Reply]]:
+    """The answer is replied to first; then memory may take it in."""
+
+    async def replies(caller: Caller, argument: Any) -> AsyncIterator[Reply]:
+        yield await answer(caller, argument)
+        await memory.follow(caller.tenant)
 
     return replies
 

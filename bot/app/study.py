@@ -1,20 +1,19 @@
-"""Study without points: flashcards, interview questions, concepts, formulas and patterns, one side after the other."""
+"""Study without points: interview questions, concepts, formulas and patterns, one side after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
-from zoneinfo import ZoneInfo
 
-from bot.core.actions import NextItem, RunProof, RunSample, ShowSide
+from bot.app.review_views import runs
+from bot.app.reviews import Reviews
+from bot.core.actions import NextItem, ShowSide
 from bot.core.bank import Bank, Section
 from bot.core.errors import NotFound, StaleButton
 from bot.core.ids import Caller, ItemId
 from bot.core.questions import Item
 from bot.core.text import clip, display_name, line
 from bot.core.views import Bullets, Button, Entry, Heading, Look, Menu, Note, View
-from bot.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +23,9 @@ class Shelf:
     title: str
     noun: str
     kinds: tuple[str, ...]
-    shuffled: bool = False
-    """Whether everybody starts somewhere else each day, or at the first."""
 
 
 SHELVES: Mapping[str, Shelf] = {
-    "flashcards": Shelf("Flashcards", "card", ("flashcard",), shuffled=True),
     "interview": Shelf("Interview questions", "question", ("interview",)),
     "concepts": Shelf("Concepts", "concept", ("concept",)),
     "reference": Shelf("Formulas and patterns", "entry", ("formula", "pattern")),
@@ -40,12 +36,11 @@ MOST_ENTRIES = 25  # the longest menu that every platform has
 class Study:
     """Opens shelves and turns items over."""
 
-    def __init__(self, bank: Bank, clock: Clock, zone: ZoneInfo) -> None:
+    def __init__(self, bank: Bank, reviews: Reviews) -> None:
         self._bank = bank
-        self._clock = clock
-        self._zone = zone
+        self._reviews = reviews
 
-    async def open(self, caller: Caller, shelf: Shelf, what: str) -> View:
+    async def open(self, _: Caller, shelf: Shelf, what: str) -> View:
         """The sections of a shelf, or an item of it by number, id, topic or section. Raises NotFound."""
         sections = self._bank.sections_of(*shelf.kinds)
         items = [item for section in sections for item in section.items]
@@ -58,14 +53,15 @@ class Study:
                 f"I have no {shelf.noun} for `{clip(display_name(what), 30)}`. "
                 f"Use a number from 1 to {len(items)}, or a topic such as `{items[0].topic if items else 'tensors'}`."
             )
-        return self._show(found[self._start(caller, len(found)) if shelf.shuffled else 0], 0)
+        return self._show(found[0], 0)
 
-    async def side(self, _: Caller, action: ShowSide) -> View:
-        """Turn an item over. Raises StaleButton when it is gone."""
+    async def side(self, caller: Caller, action: ShowSide) -> View:
+        """Turn an item over; the answer comes with five ratings. Raises StaleButton when it is gone."""
         item = self._bank.items.get(action.item)
         if item is None or not 0 <= action.side < len(item.sides()) or self._bank.section_of(item.id) is None:
             raise StaleButton("That card has changed since. Type the command again for a fresh one.")
-        return self._show(item, action.side, in_place=action.side > 0)
+        rated = await self._reviews.ratings(caller, item) if action.side == item.recall_side else ()
+        return self._show(item, action.side, rated, in_place=action.side > 0)
 
     async def next(self, _: Caller, action: NextItem) -> View:
         """The next item of the same section; after the last comes the first."""
@@ -78,7 +74,7 @@ class Study:
             raise StaleButton("That card is no longer in the bank. Type the command again for a fresh one.")
         return found
 
-    def _show(self, item: Item, side: int, *, in_place: bool = False) -> View:
+    def _show(self, item: Item, side: int, rated: tuple[Button, ...] = (), *, in_place: bool = False) -> View:
         section, place = self._placed(item.id)
         sides = item.sides()
         asked = sides[0].blocks
@@ -88,13 +84,9 @@ class Study:
         return View(
             blocks=(Heading(title), *asked, *((Heading(sides[side].label),) if side else ()), *shown, last),
             fallback=f"{title}: {item.title()}",
-            buttons=(*_turns(item, side), *_runs(item, side), Button("Next", NextItem(item.id))),
+            buttons=(*_turns(item, side), *rated, *(runs(item) if side else ()), Button("Next", NextItem(item.id))),
             in_place=in_place,
         )
-
-    def _start(self, caller: Caller, count: int) -> int:
-        day = self._clock.now().astimezone(self._zone).date()
-        return int.from_bytes(sha256(f"{caller.tenant}\0{caller.user}\0{day}".encode()).digest()[:4]) % count
 
 
 def _is_number(word: str) -> bool:
@@ -123,13 +115,6 @@ def _turns(item: Item, side: int) -> tuple[Button, ...]:
         )
         for number in range(1, len(sides))
     )
-
-
-def _runs(item: Item, side: int) -> tuple[Button, ...]:
-    if not side:
-        return ()
-    sample = (Button("Run the code", RunSample(item.id)),) if getattr(item, "code", None) else ()
-    return (*sample, *((Button("Run the proof", RunProof(item.id)),) if item.proof else ()))
 
 
 def _menu(shelf: Shelf, sections: tuple[Section, ...]) -> View:

@@ -208,6 +208,63 @@ class JudgeReport:
     verdict: str
 
 
+@dataclass(frozen=True, slots=True)
+class OpenDeck:
+    """Review a deck of cards, at most `size` of them in one sitting."""
+
+    deck: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCard:
+    """Turn a card over, to be rated in a sitting; sitting 0 is none."""
+
+    item: ItemId
+    sitting: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateCard:
+    """Say from 1 to 5 how well it was known. `version` is that of the card as it was shown."""
+
+    item: ItemId
+    rating: int
+    version: int
+    sitting: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCard:
+    """Choose an option of a question in a review."""
+
+    item: ItemId
+    option: OptionId
+    version: int
+    sitting: int
+
+
+@dataclass(frozen=True, slots=True)
+class NextCard:
+    """Go on in a sitting."""
+
+    sitting: int
+
+
+@dataclass(frozen=True, slots=True)
+class UndoRating:
+    """Take back the newest rating, which made `version` of its card."""
+
+    item: ItemId
+    version: int
+    sitting: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShowStats:
+    """Show one's own progress."""
+
+
 Action = (
     AskQuiz
     | RestartQuiz
@@ -234,6 +291,13 @@ Action = (
     | OpenReport
     | SubmitReport
     | JudgeReport
+    | OpenDeck
+    | ShowCard
+    | RateCard
+    | AnswerCard
+    | NextCard
+    | UndoRating
+    | ShowStats
 )
 
 VERBS: Mapping[str, Callable[..., Action]] = {
@@ -262,10 +326,29 @@ VERBS: Mapping[str, Callable[..., Action]] = {
     "fo": OpenReport,
     "fs": SubmitReport,
     "fj": JudgeReport,
+    "ko": OpenDeck,
+    "ks": ShowCard,
+    "kr": RateCard,
+    "ka": AnswerCard,
+    "kn": NextCard,
+    "ku": UndoRating,
+    "kt": ShowStats,
 }
 """One line a verb. Two or fewer letters; a verb is never reused for another meaning."""
 
-PERSONAL: tuple[type, ...] = (Answer, NextQuestion, WhyNot, RestartQuiz, CancelRun, DeleteRun)
+PERSONAL: tuple[type, ...] = (
+    Answer,
+    NextQuestion,
+    WhyNot,
+    RestartQuiz,
+    CancelRun,
+    DeleteRun,
+    ShowCard,
+    RateCard,
+    AnswerCard,
+    NextCard,
+    UndoRating,
+)
 """Actions that belong to the person the card was made for, even where others can see the card."""
 
 FOR_ADMINS: tuple[type, ...] = (OpenSetup, SubmitSetup, SaveSchedule, ChangeSchedule, JudgeReport)
@@ -282,11 +365,45 @@ def _show_side(item: str, side: str) -> ShowSide:
     return ShowSide(ItemId(item), int(side))
 
 
+def _open_deck(deck: str, size: str) -> OpenDeck:
+    return OpenDeck(deck, int(size))
+
+
+def _show_card(item: str, sitting: str) -> ShowCard:
+    return ShowCard(ItemId(item), int(sitting))
+
+
+def _rate_card(item: str, rating: str, version: str, sitting: str) -> RateCard:
+    return RateCard(ItemId(item), int(rating), int(version), int(sitting))
+
+
+def _answer_card(item: str, option: str, version: str, sitting: str) -> AnswerCard:
+    return AnswerCard(ItemId(item), OptionId(option), int(version), int(sitting))
+
+
+def _next_card(sitting: str) -> NextCard:
+    return NextCard(int(sitting))
+
+
+def _undo_rating(item: str, version: str, sitting: str) -> UndoRating:
+    return UndoRating(ItemId(item), int(version), int(sitting))
+
+
 def _change_schedule(schedule: str, verb: str, version: str) -> ChangeSchedule:
     return ChangeSchedule(ScheduleId(schedule), verb, int(version))
 
 
-_ARGUMENTS: Mapping[str, Callable[..., Action]] = {"a": _answer, "i": _show_side, "sc": _change_schedule}
+_ARGUMENTS: Mapping[str, Callable[..., Action]] = {
+    "a": _answer,
+    "i": _show_side,
+    "sc": _change_schedule,
+    "ko": _open_deck,
+    "ks": _show_card,
+    "kr": _rate_card,
+    "ka": _answer_card,
+    "kn": _next_card,
+    "ku": _undo_rating,
+}
 """Verbs whose arguments are not all text."""
 
 

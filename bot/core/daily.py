@@ -142,6 +142,8 @@ class Person:
     topics: Mapping[str, tuple[int, int]]
     """Topic -> (right, answered)."""
     streaks: Mapping[ChannelId, Streak]
+    running: Mapping[ChannelId, int] = field(default_factory=dict)
+    """The length of each streak as it stands today; 0 for one that has ended since."""
 
 
 class Task(StrEnum):

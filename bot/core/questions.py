@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from bot.core.ids import ItemId
 from bot.core.text import line
@@ -84,6 +84,8 @@ class Sample:
 class Item:
     """One fact, one item. Kinds derive from it."""
 
+    recall_side: ClassVar[int | None] = None
+    """The side after which a learner can say how well they knew it; None where there is nothing to recall."""
     id: ItemId
     kind: str = ""
     topic: str

@@ -17,7 +17,7 @@ from bot.core.ids import Caller, ChannelId, ItemId, OptionId, Tenant, UserId
 from bot.core.periods import PERIODS, buckets
 from bot.core.picking import Asked
 from bot.core.schedule import Mode, PostId, ScheduleId
-from bot.core.streaks import FREEZE_DAYS, MILESTONES, Streak
+from bot.core.streaks import FREEZE_DAYS, MILESTONES, Streak, current
 from bot.ports import Clock
 from bot.store import keys
 from bot.store.schedule_wire import compact, moment, ms
@@ -32,6 +32,8 @@ AT_ONCE = 24
 """Answers on their way at once: fewer than there are connections, so that a rush waits here and not for one of them."""
 QUEUE_SECONDS = 30.0
 """How long an answer may wait for its turn; a click has been acknowledged by then."""
+MOST_MISSED = 60
+"""Days without an answer after which a streak has ended, whatever the holes among them."""
 _FIELDS = (
     "item", "right", "order", "topic", "mode", "zone", "day", "opens", "closes", "state", "seq", "message",
     "digest", "n", "void", "channel", "sid", "ca", "cb", "cc", "cd", "ce", "cf",
@@ -216,15 +218,36 @@ class RedisDailies:
         except RedisError as error:
             raise translated(error) from error
         fields = {name.decode(): value.decode() for name, value in held.items()}
+        streaks = {
+            ChannelId(name[2:]): _streak(value.encode()) for name, value in fields.items() if name.startswith("s:")
+        }
         return Person(
             answered=int(fields.get("n", 0)),
             right=int(fields.get("r", 0)),
             points=int(fields.get("p", 0)),
             topics={name[2:]: _of(value) for name, value in fields.items() if name.startswith("t:")},
-            streaks={
-                ChannelId(name[2:]): _streak(value.encode()) for name, value in fields.items() if name.startswith("s:")
-            },
+            streaks=streaks,
+            running=await self._running(caller.tenant, streaks),
         )
+
+    async def _running(self, tenant: Tenant, streaks: Mapping[ChannelId, Streak]) -> Mapping[ChannelId, int]:
+        """How long each streak is today. One round trip: a streak that ended long ago need not be counted out."""
+        if not streaks:
+            return {}
+        pipeline: Any = self._redis.pipeline(transaction=False)
+        for channel, streak in streaks.items():
+            ahead = (f"h:{ordinal}" for ordinal in range(streak.last + 1, streak.last + MOST_MISSED + 1))
+            pipeline.hmget(keys.channel(tenant, channel), "seq", *ahead)
+        try:
+            rows = await pipeline.execute()
+        except RedisError as error:
+            raise translated(error) from error
+        running = {}
+        for (channel, streak), (newest, *holes) in zip(streaks.items(), rows, strict=True):
+            ordinal = int(newest or 0)
+            missing = [streak.last + 1 + place for place, hole in enumerate(holes) if hole]
+            running[channel] = current(streak, ordinal, missing) if ordinal - streak.last <= MOST_MISSED else 0
+        return running
 
     async def recent_items(self, tenant: Tenant, today: date) -> frozenset[ItemId]:
         """The questions of the last ten days, and of tomorrow where it has begun. Raises Unavailable."""

@@ -80,13 +80,6 @@ def rate(bucket: str) -> str:
     return f"{PREFIX}:rate:{{{part(bucket)}}}"
 
 
-INSTALLATIONS = f"{PREFIX}:{{slack}}:installations"
-"""Hash tenant -> encrypted record of a Slack workspace that installed the app. Kept until it leaves."""
-LEFT = f"{PREFIX}:{{slack}}:left"
-"""Sorted set of tenants that left, by when they are erased, in seconds since 1970."""
-LEFT_LIFETIME = timedelta(days=30)
-"""How long the scores of a workspace that left are kept, in case it comes back."""
-
 SHARDS = 16
 """Schedules and work that is due are spread over this many shards for each platform; each is one cluster slot."""
 POST_LIFETIME = timedelta(days=400)
@@ -123,6 +116,17 @@ def person(tenant: str, user: str) -> str:
     """Hash: ``n`` answered, ``r`` right, ``p`` points, ``t:<topic>`` right/answered, ``s:<channel>`` streak, ``m``
     answers of this minute. Kept."""
     return of(tenant, "u", part(user))
+
+
+def notebook(tenant: str, user: str) -> str:
+    """Hash of a person's reviews: fact -> packed card (16 bytes), ``!`` sitting, ``<`` newest rating, ``#`` activity,
+    ``=`` first tries, ``=<topic>`` right/asked, ``~<post>`` answer to a sealed question. Kept."""
+    return of(tenant, "c", part(user))
+
+
+def taken_in(tenant: str) -> str:
+    """Hash: ``at``, the newest entry of the log that all notebooks have taken in. Kept."""
+    return of(tenant, "rv")
 
 
 def channel(tenant: str, channel: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from bot.core.ids import Caller, ItemId
+from bot.core.ids import Caller, ItemId, Tenant, UserId
 from bot.core.periods import PERIODS, buckets
+from bot.core.reviews import LoggedAnswer, Notebook
 from bot.core.scoring import BoardPage, Progress, Recorded, Standing, board_score, points_of, practice_points
-from bot.ports import PracticeAnswer
+from bot.ports import Clock, LogPage, PracticeAnswer
 from bot.store.keys import TENANT_SCOPE
+from bot.store.notebook_wire import fields, notebook
 from bot.store.scores import NEIGHBOURS, clipped
 
 _DAYS_KEPT = 3
@@ -49,6 +51,8 @@ class MemoryScores:
         self._people: defaultdict[tuple[str, str], _Person] = defaultdict(_Person)
         self._names: dict[tuple[str, str], str] = {}
         self._boards: defaultdict[tuple[str, str, str], dict[str, int]] = defaultdict(dict)
+        self.log: defaultdict[str, list[PracticeAnswer]] = defaultdict(list)
+        """What was recorded, by tenant."""
 
     async def record_practice(self, answer: PracticeAnswer) -> Recorded:
         """Record a first answer of this round, or return what stands."""
@@ -62,6 +66,7 @@ class MemoryScores:
         points = self._earn(person, answer)
         held = _Held(answer.round, answer.option, answer.correct, points, caller.event)
         person.answers[answer.item] = held
+        self.log[caller.tenant].append(answer)
         self._names[caller.tenant, caller.user] = clipped(caller.name)
         for scope in (caller.channel, TENANT_SCOPE):
             for bucket in buckets(answer.day):
@@ -136,3 +141,44 @@ class MemoryScores:
 def _rank(scores: dict[str, int], score: int) -> int:
     """Shared rank: one more than the people with a higher score."""
     return 1 + sum(other > score for other in scores.values())
+
+
+class MemoryNotebooks:
+    """Notebooks as the same fields that Redis holds, and the log of `scores`. An answer's time is when it is read."""
+
+    def __init__(self, scores: MemoryScores, clock: Clock) -> None:
+        self._scores = scores
+        self._clock = clock
+        self._held: dict[tuple[str, str], dict[bytes, bytes]] = {}
+        self._taken: defaultdict[str, int] = defaultdict(int)
+
+    async def read(self, tenant: Tenant, users: Sequence[UserId]) -> Mapping[UserId, Notebook]:
+        """The notebooks of these people."""
+        return {user: notebook(self._held.get((tenant, user), {})) for user in users}
+
+    async def write(self, tenant: Tenant, user: UserId, before: Notebook, after: Notebook) -> bool:
+        """Replace `before` by `after`; False when it has changed since."""
+        if self._held.get((tenant, user), {}) != fields(before):
+            return False
+        self._held[tenant, user] = fields(after)
+        return True
+
+    async def page(self, tenant: Tenant) -> LogPage:
+        """The next answers of the log to take in."""
+        since = self._taken[tenant]
+        new = self._scores.log[tenant][since:]
+        answers = [
+            LoggedAnswer(each.caller.user, each.item, each.option, self._clock.now(), each.correct, each.round)
+            for each in new
+        ]
+        return LogPage(tenant, str(since), str(since + len(new)), answers, more=False)
+
+    async def take_in(self, page: LogPage, changed: Mapping[UserId, tuple[Notebook, Notebook]]) -> bool:
+        """Write the notebooks that a page changes, and that it has been taken in."""
+        fits = all(self._held.get((page.tenant, user), {}) == fields(before) for user, (before, _) in changed.items())
+        if not fits or str(self._taken[page.tenant]) != page.since:
+            return False
+        self._taken[page.tenant] = int(page.until)
+        for user, (_, after) in changed.items():
+            self._held[page.tenant, user] = fields(after)
+        return True

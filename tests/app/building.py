@@ -11,17 +11,22 @@ from bot.app.commands import Commands
 from bot.app.deliveries import Deliveries
 from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
+from bot.app.memory import Memory
 from bot.app.quiz import Quizzes
+from bot.app.reviews import Reviews
 from bot.app.runs import Runs
+from bot.app.stats import Stats
 from bot.app.study import Study
 from bot.bank.load import examine
 from bot.core.actions import Action, Codec
 from bot.core.bank import Bank
 from bot.core.ids import Caller, ChannelId, Tenant, UserId
 from bot.core.kinds.choosing import Choosable
-from bot.core.views import Block, Board, Bullets, Choices, Code, Form, Heading, Note, Reply, Text, View, text_of
-from bot.ports import Scores
-from bot.store.memory import MemoryScores
+from bot.core.views import Block, Board, Bullets, Choices, Code, Files, Form, Heading, Note, Reply, Text, View, text_of
+from bot.drawing import weeks_picture
+from bot.ports import Notebooks, Scores
+from bot.spacing import space
+from bot.store.memory import MemoryNotebooks, MemoryScores
 from tests.app.fakes import FakeClock, FakeLog, FakeQueue
 
 BANK, _ = examine()  # that it has no findings is a test of its own
@@ -36,16 +41,25 @@ class House:
     clock: FakeClock = field(default_factory=FakeClock)
     log: FakeLog = field(default_factory=FakeLog)
     bank: Bank = field(default_factory=lambda: BANK)
+    notebooks: Notebooks | None = None
+    """Without any, notebooks in memory that follow the scores in memory."""
 
     def __post_init__(self) -> None:
         zone = ZoneInfo("UTC")
         self.runs = Runs(self.bank, self.queue)
         self.deliveries = Deliveries(self.queue, self.runs, self.log)
+        scores = self.scores if isinstance(self.scores, MemoryScores) else MemoryScores()
+        self.notebooks = self.notebooks or MemoryNotebooks(scores, self.clock)
+        memory = Memory(self.bank, self.notebooks, space, self.clock, zone, self.log)
+        reviews = Reviews(self.bank, memory, space)
         commands = Commands(
             Quizzes(self.bank, self.scores, self.clock, zone),
-            Study(self.bank, self.clock, zone),
+            Study(self.bank, reviews),
             Leaderboards(self.scores, self.clock, zone),
             self.runs,
+            memory=memory,
+            reviews=reviews,
+            stats=Stats(self.bank, memory, self.scores, weeks_picture),
         )
         self.desk = Desk(commands, self.deliveries, Codec(b"0123456789abcdef"), self.clock, self.log)
 
@@ -78,7 +92,10 @@ class Person:
         return await self.click(self.wire(reply, label))
 
     async def click(self, wire: str) -> Reply:
-        return [reply async for reply in self.house.desk.press(self.caller(), wire)][-1]
+        return (await self.clicks(wire))[-1]
+
+    async def clicks(self, wire: str) -> list[Reply]:
+        return [reply async for reply in self.house.desk.press(self.caller(), wire)]
 
     async def send(self, form: Reply, **values: str) -> Reply:
         assert isinstance(form, Form)
@@ -131,6 +148,8 @@ def _words(block: Block) -> str:
             return "\n".join(text_of(item) for item in items)
         case Code(source, _, title):
             return f"{title}\n{source}"
+        case Files(files):
+            return "\n".join(file.alt for file in files)
         case Choices(choices):
             return "\n".join(f"{choice.letter}. {text_of(choice.line)} {choice.mark}".rstrip() for choice in choices)
         case Board(rows):

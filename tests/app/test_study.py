@@ -1,8 +1,6 @@
-"""Cards, interview questions, concepts and reference: found by number, topic or word, turned over side by side."""
+"""Interview questions, concepts and reference: found by number, topic or word, turned over side by side."""
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 import pytest
 
@@ -45,14 +43,14 @@ async def test_an_interview_question_shows_its_steps_as_buttons(ada: Person) -> 
     assert "Think of your answer first." in words(card)
 
 
-async def test_a_flashcard_hides_its_back_until_it_is_turned(ada: Person) -> None:
-    front = await ada.say("/flashcards card-01")
+async def test_an_answer_is_rated_from_one_to_five_right_where_it_is_read(ada: Person) -> None:
+    card = await ada.press(await ada.say("/interview 1"), "Full answer")
 
-    back = await ada.press(front, "Back")
+    rated = await ada.press(card, "4 Well · 2 d")
 
-    assert labels(front) == ["Back", "Next"]
-    assert labels(back) == ["Back", "Run the proof", "Next"]
-    assert len(words(back)) > len(words(front))
+    assert "Rated 4 Well: back in 2 d." in words(rated)
+    assert labels(rated)[:2] == ["Next", "Undo"]
+    assert "5 Perfectly · 8 d" in labels(await ada.press(rated, "Undo"))
 
 
 async def test_the_sample_of_an_interview_question_runs_with_its_preamble(ada: Person) -> None:
@@ -71,18 +69,9 @@ async def test_next_goes_through_a_section_and_begins_again(ada: Person) -> None
     assert words(card).startswith(f"{section.title} · 1 of ")
 
 
-async def test_cards_of_a_topic_begin_somewhere_else_each_day(ada: Person) -> None:
-    first = {words(await ada.say("/flashcards metrics"))}
-    for _ in range(12):
-        ada.house.clock.at += timedelta(days=1)
-        first.add(words(await ada.say("/flashcards metrics")))
-
-    assert len(first) > 3
-
-
 @pytest.mark.parametrize("what", ["banana", "0", "9999999999999", "-1", "\u202e"])
 async def test_what_is_not_there_is_answered_with_what_is(ada: Person, what: str) -> None:
-    assert "Use a number from 1 to 81, or a topic such as" in words(await ada.say(f"/flashcards {what}"))
+    assert "Use a number from 1 to 38, or a topic such as" in words(await ada.say(f"/interview {what}"))
 
 
 async def test_a_word_of_the_question_finds_it(ada: Person) -> None:

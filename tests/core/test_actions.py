@@ -15,6 +15,7 @@ from bot.core.actions import (
     VERBS,
     Action,
     Answer,
+    AnswerCard,
     AskQuiz,
     CancelRun,
     ChangeSchedule,
@@ -22,11 +23,14 @@ from bot.core.actions import (
     DailyAnswer,
     DeleteRun,
     JudgeReport,
+    NextCard,
     NextItem,
     NextQuestion,
+    OpenDeck,
     OpenReport,
     OpenRun,
     OpenSetup,
+    RateCard,
     RestartQuiz,
     RunAgain,
     RunProof,
@@ -34,15 +38,19 @@ from bot.core.actions import (
     SaveSchedule,
     ShareResult,
     ShowBoard,
+    ShowCard,
     ShowDaily,
     ShowSide,
+    ShowStats,
     SubmitReport,
     SubmitRun,
     SubmitSetup,
+    UndoRating,
     WhyNot,
 )
 from bot.core.errors import ForeignButton, StaleButton
 from bot.core.ids import ItemId, OptionId, Tenant, UserId
+from bot.core.reviews import VERSIONS
 from bot.core.runs import RunId
 from bot.core.schedule import PostId, ScheduleId
 
@@ -60,6 +68,7 @@ posts = st.tuples(st.from_regex(r"[0-9]{19}|C[0-9A-Z]{8,10}", fullmatch=True), s
     lambda made: PostId(f"{made[0]}-20261122-{made[1]}")
 )
 schedule_ids = st.integers(1, 999).map(lambda number: ScheduleId(str(number)))
+versions = sittings = st.integers(0, VERSIONS - 1)
 actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(DailyAnswer, posts, options),
     st.just(ShowDaily()),
@@ -70,6 +79,13 @@ actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(OpenReport, posts),
     st.builds(SubmitReport, posts),
     st.builds(JudgeReport, posts, st.sampled_from(["void", "fixed", "reject"])),
+    st.builds(OpenDeck, st.sampled_from(["_all", "_review", "3", "activations-init"]), st.integers(1, 30)),
+    st.builds(ShowCard, item_ids, sittings),
+    st.builds(RateCard, item_ids, st.integers(1, 5), versions, sittings),
+    st.builds(AnswerCard, item_ids, options, versions, sittings),
+    st.builds(NextCard, sittings),
+    st.builds(UndoRating, item_ids, versions, sittings),
+    st.just(ShowStats()),
     st.builds(AskQuiz, quizzes),
     st.builds(RestartQuiz, quizzes),
     st.builds(Answer, item_ids, options, st.integers(1, 99_999)),
@@ -98,7 +114,7 @@ def test_every_action_survives_the_wire(action: Action, owned: bool) -> None:
 
 
 def test_every_verb_has_an_action_in_these_tests() -> None:
-    assert len(VERBS) == 25
+    assert len(VERBS) == 32
 
 
 @given(actions, st.data())

@@ -18,17 +18,23 @@ from bot.app.days import Days
 from bot.app.deliveries import Deliveries
 from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
+from bot.app.memory import Memory
 from bot.app.posting import Posting
 from bot.app.quiz import Quizzes
 from bot.app.reports import Reports
+from bot.app.reviews import Reviews
 from bot.app.runs import Runs
 from bot.app.setup import Setup
+from bot.app.stats import Stats
 from bot.app.study import Study
 from bot.core.actions import Codec
 from bot.core.ids import Caller, ChannelId, Platform, Tenant, UserId
 from bot.core.schedule import PostId
 from bot.core.views import Form, Reply
+from bot.drawing import weeks_picture
+from bot.spacing import space
 from bot.store.daily import RedisDailies
+from bot.store.notebooks import RedisNotebooks
 from bot.store.schedules import RedisSchedules
 from bot.store.scores import RedisScores
 from tests.app.building import BANK, action
@@ -63,15 +69,21 @@ class Town:
         self.days = Days(
             self.tenant, CHANNEL, self.clock, self.schedules, self.dailies, lambda _: self.posting, self.log, self.pause
         )
+        notebooks = RedisNotebooks(self.redis, self.clock)
+        memory = Memory(BANK, notebooks, space, self.clock, zone, self.log, self.dailies)
+        reviews = Reviews(BANK, memory, space)
         commands = Commands(
             Quizzes(BANK, scores, self.clock, zone),
-            Study(BANK, self.clock, zone),
+            Study(BANK, reviews),
             Leaderboards(scores, self.clock, zone),
             runs,
             daily,
             Setup(BANK, pool, self.schedules, daily, "Europe/Berlin"),
             Reports(pool, self.dailies),
             self.days if self.demo else None,
+            memory=memory,
+            reviews=reviews,
+            stats=Stats(BANK, memory, scores, weeks_picture, self.dailies),
         )
         self.desk = Desk(commands, Deliveries(queue, runs, self.log), Codec(b"0123456789abcdef"), self.clock, self.log)
 

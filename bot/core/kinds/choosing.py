@@ -42,6 +42,7 @@ class Choosable(Item):
     """An item answered by choosing one option. Options keep the ids a, b, c … of their order in the file."""
 
     shuffled: ClassVar[bool] = True
+    recall_side: ClassVar[int | None] = 1
     stem: Prose
     options: tuple[Option, ...]
     explanation: Prose

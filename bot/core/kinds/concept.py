@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bot.core.questions import Item, Prose, Side, one_line, single_paragraph
 from bot.core.views import Bullets
@@ -21,6 +22,7 @@ class KeyPoint:
 class Concept(Item):
     """A question to answer in one's own words."""
 
+    recall_side: ClassVar[int | None] = 2
     question: Prose
     answer: Prose
     key_points: tuple[KeyPoint, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bot.core.questions import Item, Prose, Side
 
@@ -11,6 +12,7 @@ from bot.core.questions import Item, Prose, Side
 class Flashcard(Item):
     """Recall the back from the front."""
 
+    recall_side: ClassVar[int | None] = 1
     front: Prose
     back: Prose
 

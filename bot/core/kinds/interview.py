@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bot.core.questions import Item, Prose, Sample, Side, one_line, single_paragraph
 from bot.core.text import line
@@ -38,6 +39,7 @@ class FollowUp(Item):
 class Interview(Item):
     """A question as it comes up in interviews."""
 
+    recall_side: ClassVar[int | None] = 2
     question: Prose
     outline: tuple[Prose, ...]
     answer: Prose

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from bot.app.deliveries import Address
 from bot.core.actions import (
     PERSONAL,
     Action,
@@ -26,7 +27,6 @@ from bot.core.actions import (
     SubmitRun,
     WhyNot,
 )
-from bot.core.address import Address
 from bot.core.errors import UserError
 from bot.core.ids import Caller, ItemId, OptionId, Tenant
 from bot.core.runs import RunFile, RunId

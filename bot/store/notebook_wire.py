@@ -1,0 +1,120 @@
+"""A notebook as the fields of a hash, each at most 64 bytes, so that Redis packs them tightly."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+
+from bot.core.activity import DAYS, Activity
+from bot.core.ids import OptionId
+from bot.core.reviews import Card, Last, Locked, Notebook, Rating, Recall, Sitting, Strength, Tally
+from bot.core.schedule import PostId
+
+SITTING, LAST, ACTIVITY, TALLY, LOCKED = b"!", b"<", b"#", b"=", b"~"
+"""What the fields begin with that hold no card. A fact begins with a letter or a digit."""
+
+_CARD = struct.Struct(">HIIfH")  # version, reviewed, due (seconds), stability (days), difficulty
+_LAST = struct.Struct(">HBHIIIfH")  # version, rating, sitting, day number, then the card before without its version
+_DAY = struct.Struct(">I")
+_LEAST, _MOST, _STEPS = 1.0, 10.0, 65535
+"""Difficulty lies between these and is kept in so many steps."""
+
+
+def fields(book: Notebook) -> dict[bytes, bytes]:
+    """The fields of a notebook. What says nothing has none."""
+    return dict(_fields(book))
+
+
+def notebook(held: Mapping[bytes, bytes]) -> Notebook:
+    """The notebook of these fields."""
+    return Notebook(
+        cards={field.decode(): card(value) for field, value in held.items() if field[:1] not in _SPECIAL},
+        sitting=_sitting(held[SITTING]) if SITTING in held else None,
+        last=_last(held[LAST]) if LAST in held else None,
+        first_tries=_tally(held.get(TALLY, b"0/0")),
+        topics={field[1:].decode(): _tally(value) for field, value in held.items() if field[:1] == TALLY != field},
+        activity=_activity(held[ACTIVITY]) if ACTIVITY in held else Activity(),
+        locked={PostId(field[1:].decode()): _locked(value) for field, value in held.items() if field[:1] == LOCKED},
+    )
+
+
+def packed(card: Card) -> bytes:
+    """A card in 16 bytes; all but the version are 0 for one that is not rated."""
+    return _CARD.pack(card.version, *_recall_cells(card.recall))
+
+
+def card(value: bytes) -> Card:
+    """The card of 16 bytes."""
+    version, *cells = _CARD.unpack(value)
+    return Card(version, _recall(*cells))
+
+
+_SPECIAL = (SITTING, LAST, ACTIVITY, TALLY, LOCKED)
+
+
+def _fields(book: Notebook) -> Iterator[tuple[bytes, bytes]]:
+    for fact, each in book.cards.items():
+        if each != Card():
+            yield fact.encode(), packed(each)
+    if sat := book.sitting:
+        ratings = "".join(str(int(rating)) for rating in sat.ratings)
+        yield SITTING, f"{sat.number}:{sat.size}:{sat.day.toordinal()}:{ratings}:{sat.deck}".encode()
+    if last := book.last:
+        cells = (last.version, int(last.rating), last.sitting, last.day.toordinal(), *_recall_cells(last.before))
+        yield LAST, _LAST.pack(*cells) + last.fact.encode()
+    if any(book.activity.counts):
+        yield ACTIVITY, _DAY.pack(book.activity.last.toordinal()) + book.activity.counts
+    for topic, tally in (("", book.first_tries), *book.topics.items()):
+        if tally.asked:
+            yield TALLY + topic.encode(), f"{tally.right}/{tally.asked}".encode()
+    for post, locked in book.locked.items():
+        yield LOCKED + post.encode(), f"{locked.option}:{int(locked.at.timestamp())}".encode()
+
+
+def _recall_cells(recall: Recall | None) -> tuple[int, int, float, int]:
+    if recall is None:
+        return 0, 0, 0.0, 0
+    hard = round((recall.strength.difficulty - _LEAST) / (_MOST - _LEAST) * _STEPS)
+    return _seconds(recall.reviewed), _seconds(recall.due), recall.strength.stability, hard
+
+
+def _recall(reviewed: int, due: int, stability: float, hard: int) -> Recall | None:
+    if not reviewed:
+        return None
+    strength = Strength(stability, _LEAST + hard / _STEPS * (_MOST - _LEAST))
+    return Recall(strength, _moment(reviewed), _moment(due))
+
+
+def _sitting(value: bytes) -> Sitting:
+    number, size, day, ratings, deck = value.decode().split(":", 4)
+    return Sitting(int(number), deck, int(size), date.fromordinal(int(day)), tuple(Rating(int(one)) for one in ratings))
+
+
+def _last(value: bytes) -> Last:
+    version, rating, sitting, day, *cells = _LAST.unpack(value[: _LAST.size])
+    fact = value[_LAST.size :].decode()
+    return Last(fact, version, Rating(rating), sitting, date.fromordinal(day), _recall(*cells))
+
+
+def _tally(value: bytes) -> Tally:
+    right, _, asked = value.partition(b"/")
+    return Tally(int(right), int(asked))
+
+
+def _activity(value: bytes) -> Activity:
+    counts = value[_DAY.size :]
+    return Activity(date.fromordinal(*_DAY.unpack(value[: _DAY.size])), counts[-DAYS:].rjust(DAYS, b"\0"))
+
+
+def _locked(value: bytes) -> Locked:
+    option, _, at = value.decode().partition(":")
+    return Locked(OptionId(option), _moment(int(at)))
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
