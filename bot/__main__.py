@@ -60,12 +60,23 @@ def discord_invite(application_id: str) -> None:
 
 @cli.command("slack-manifest")
 @click.option("--url", default="", help="The public address of the bot, for HTTP instead of Socket Mode.")
-def slack_manifest(url: str) -> None:
+@click.option("--distributed", is_flag=True, help="For an app that other workspaces install by OAuth; needs --url.")
+def slack_manifest(url: str, distributed: bool) -> None:
     """Print the Slack app manifest, to paste at api.slack.com/apps."""
     from bot.adapters.slack.manifest import manifest
     from bot.app.commands import COMMANDS
 
-    click.echo(manifest(COMMANDS, url), nl=False)
+    if distributed and not url:
+        raise click.UsageError("--distributed needs --url: Slack sends people back there once they have installed.")
+    click.echo(manifest(COMMANDS, url, distributed=distributed), nl=False)
+
+
+@cli.command("slack-key")
+def slack_key() -> None:
+    """Print a new key for SLACK_INSTALLATION_KEYS, which encrypts the tokens of workspaces where they rest."""
+    from cryptography.fernet import Fernet
+
+    click.echo(Fernet.generate_key().decode())
 
 
 @cli.command()

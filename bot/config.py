@@ -48,6 +48,12 @@ class Settings(BaseSettings):
     """The app token (xapp-) for Socket Mode, which needs no public address."""
     slack_signing_secret: SecretStr | None = Field(default=None, validation_alias="SLACK_SIGNING_SECRET")
     """For HTTP instead of Socket Mode: Slack's requests come to `slack_port`."""
+    slack_client_id: str | None = Field(default=None, validation_alias="SLACK_CLIENT_ID")
+    """With it, any workspace can install the app by OAuth, at /slack/install on `slack_port`."""
+    slack_client_secret: SecretStr | None = Field(default=None, validation_alias="SLACK_CLIENT_SECRET")
+    """Goes with the client id."""
+    slack_installation_keys: SecretStr | None = Field(default=None, validation_alias="SLACK_INSTALLATION_KEYS")
+    """Encrypts the tokens of those workspaces where they rest: Fernet keys, the newest first, with commas between."""
     slack_port: int = Field(default=3000, ge=0, le=65535, validation_alias="SLACK_PORT")
     """The port for Slack's requests by HTTP."""
     slack_api_base: str | None = Field(default=None, validation_alias="SLACK_API_BASE")

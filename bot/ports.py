@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bot.core.activity import Week
 from bot.core.daily import Answered, Bag, Claim, Entry, Later, NewPost, Person, Post
 from bot.core.ids import Caller, ChannelId, ItemId, OptionId, Platform, Tenant, UserId
-from bot.core.reviews import Grade, LoggedAnswer, Notebook, Strength
+from bot.core.reviews import Grade, LogPage, Notebook, Strength
 from bot.core.runs import Accepted, Cancelled, Completion, Refusal, RunEvent, RunId, RunOrder
 from bot.core.schedule import PostId, Schedule, ScheduleId
 from bot.core.scoring import BoardPage, Progress, Recorded
@@ -40,9 +39,8 @@ class DemoClock(Clock, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PracticeAnswer:
-    """One answer in practice, graded, ready to be recorded in one atomic step."""
+class PracticeAnswer(NamedTuple):
+    """One answer in practice, graded, ready to be recorded in one atomic step. A tuple, as `Recorded` is."""
 
     caller: Caller
     quiz: str
@@ -292,18 +290,6 @@ class Drawing(Protocol):
     def __call__(self, weeks: Sequence[Week], days_left: int) -> bytes:
         """A calendar as PNG; the last `days_left` days of the last week are still to come."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class LogPage:
-    """Answers that no notebook has taken in yet, oldest first."""
-
-    tenant: Tenant
-    since: str
-    until: str
-    answers: Sequence[LoggedAnswer]
-    """Entries of the log that are no answers are left out, so a page that is not the last may hold none."""
-    more: bool
 
 
 class Notebooks(Protocol):

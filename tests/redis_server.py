@@ -39,3 +39,21 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     client = command_client(redis_url)
     yield client
     await client.aclose()
+
+
+@pytest.fixture(scope="session")
+def lonely_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server whose data each test empties: what is due there is this test's alone."""
+    server = embedded_server(tmp_path_factory.mktemp("lonely"))
+    with asyncio.Runner() as runner:
+        yield runner.run(server.__aenter__())
+        runner.run(server.__aexit__(None, None, None))
+
+
+@pytest_asyncio.fixture
+async def lonely(lonely_url: str) -> AsyncIterator[Redis]:
+    """An empty Redis of one's own."""
+    client = command_client(lonely_url)
+    await client.flushall()
+    yield client
+    await client.aclose()

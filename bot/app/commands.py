@@ -83,6 +83,8 @@ class Command:
     arguments: tuple[Argument, ...] = ()
     admins: bool = False
     """Only admins may use it; a platform that can hides it from others."""
+    in_channels: bool = False
+    """It is about a team's channel, and means nothing in private messages."""
 
 
 _PLAN = Argument("plan", "Time, zone and days; empty for a form")
@@ -104,7 +106,7 @@ COMMANDS: Mapping[str, Command] = {
                 Argument("scope", "Where the points were earned", tuple(SCOPES)),
             ),
         ),
-        Command("daily", "Show the question of the day of this channel", "/daily", (_DAILY,)),
+        Command("daily", "Show the question of the day of this channel", "/daily", (_DAILY,), in_channels=True),
         Command("flashcards", "Drill flashcards", "/flashcards autograd 20", (_CARDS,)),
         Command("review", "Review what is due and what you missed", "/review", (_SIZE,)),
         Command("stats", "See your own progress", "/stats"),
@@ -116,10 +118,15 @@ COMMANDS: Mapping[str, Command] = {
         ),
         Command("help", "What I can do", "/help"),
         Command(
-            "setup", "Plan a question of the day in this channel", "/setup 9:30 Europe/Berlin mon-fri", (_PLAN,), True
+            "setup",
+            "Plan a question of the day in this channel",
+            "/setup 9:30 Europe/Berlin mon-fri",
+            (_PLAN,),
+            admins=True,
+            in_channels=True,
         ),
-        Command("schedules", "See and change what is planned in this channel", "/schedules", admins=True),
-        Command("reports", "Judge mistakes that members reported", "/reports", admins=True),
+        Command("schedules", "See and change what is planned in this channel", "/schedules", (), True, True),
+        Command("reports", "Judge mistakes that members reported", "/reports", (), True, True),
     )
 }
 

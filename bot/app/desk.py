@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from bot.app.cards import trouble
 from bot.app.commands import Commands
-from bot.app.deliveries import Address, Deliveries
+from bot.app.deliveries import Deliveries
 from bot.core.actions import PERSONAL, Action, Codec
+from bot.core.address import Address
 from bot.core.errors import Unavailable, UserError
 from bot.core.ids import Caller, Tenant
 from bot.core.views import Reply, View

@@ -19,6 +19,7 @@ from bot.core.ids import Caller, Tenant, UserId
 from bot.core.reviews import (
     Locked,
     LoggedAnswer,
+    LogPage,
     Moment,
     Notebook,
     Subject,
@@ -28,7 +29,7 @@ from bot.core.reviews import (
     unlocked,
 )
 from bot.core.schedule import Mode, PostId
-from bot.ports import Clock, Dailies, Log, LogPage, Notebooks, Spacing
+from bot.ports import Clock, Dailies, Log, Notebooks, Spacing
 
 TRIES = 20
 """How often a change is begun again because someone else changed the notebook meanwhile."""

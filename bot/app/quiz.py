@@ -26,6 +26,7 @@ class Quizzes:
         self._scores = scores
         self._clock = clock
         self._zone = zone
+        self._right = {id: quiz.questions[place].right() for id, (quiz, place) in bank.places.items()}
         self._reveals: dict[tuple[ItemId, tuple[OptionId, ...], OptionId], _Reveal] = {}
 
     async def open(self, caller: Caller, what: str) -> View:
@@ -67,7 +68,7 @@ class Quizzes:
                 items=quiz.ids,
                 item=question.id,
                 option=action.option,
-                correct=action.option == question.right(),
+                correct=action.option == self._right[question.id],
                 round=action.round,
                 day=self._clock.now().astimezone(self._zone).date(),
             )
@@ -174,7 +175,7 @@ class Quizzes:
         order = question.order(_seed(caller, action.round))
         chosen = OptionId(recorded.option)
         reveal = self._reveal(question, order, chosen)
-        verdict = "Right." if recorded.correct else f"Not quite. It is {letter(order.index(question.right()))}."
+        verdict = "Right." if recorded.correct else f"Not quite. It is {letter(order.index(self._right[question.id]))}."
         points = f" +{plural(recorded.points, 'point')}" if recorded.points else ""
         kept: tuple[Block, ...] = ()
         if not recorded.first and chosen != action.option:

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from hashlib import sha256
 
 from bot.app.cards import notice
-from bot.app.deliveries import Address
 from bot.core.actions import CancelRun, DeleteRun, OpenRun, RunAgain, RunProof, RunSample, SubmitRun
+from bot.core.address import Address
 from bot.core.bank import Bank
 from bot.core.errors import BadInput, StaleButton
 from bot.core.ids import Caller

@@ -17,6 +17,7 @@ from bot.app.desk import Desk
 from bot.app.study import SHELVES
 from bot.bank.load import FOLDER, load
 from bot.bootstrap import Store, build_desk, build_posting, open_store
+from bot.cli.slack import distribution, is_set_up
 from bot.cli.worker_process import queue_with_worker
 from bot.config import Settings
 from bot.core.bank import Bank
@@ -37,7 +38,7 @@ Posts = Callable[[Chat], Coroutine[Any, Any, None]]
 
 async def run_bot(settings: Settings, say: Callable[[str], None], *, with_worker: bool = False) -> None:
     """Serve every platform whose token is set until Ctrl-C. Raises ConfigError with what to do."""
-    if not (settings.discord_token or settings.slack_bot_token):
+    if not (settings.discord_token or is_set_up(settings)):
         raise ConfigError(_NOTHING)
     bank = load(settings.content or FOLDER)
     stop = asyncio.Event()
@@ -61,8 +62,8 @@ def _platforms(
 ) -> Iterator[Serving]:
     if settings.discord_token:
         yield _discord(settings, settings.discord_token, store, desk, bank, stop, say)
-    if settings.slack_bot_token:
-        yield _slack(settings, settings.slack_bot_token, store, desk, bank, stop, say)
+    if is_set_up(settings):
+        yield _slack(settings, store, desk, bank, stop, say)
 
 
 def _posts(store: Store, bank: Bank, platform: Platform) -> Posts:
@@ -112,20 +113,14 @@ async def _discord(
 
 
 async def _slack(
-    settings: Settings,
-    token: SecretStr,
-    store: Store,
-    desk: Desk,
-    bank: Bank,
-    stop: asyncio.Event,
-    say: Callable[[str], None],
+    settings: Settings, store: Store, desk: Desk, bank: Bank, stop: asyncio.Event, say: Callable[[str], None]
 ) -> None:
     _needs("slack_bolt", "slack-bolt")
     from bot.adapters.slack.client import serve
 
     await serve(
         desk,
-        bot_token=token.get_secret_value(),
+        bot_token=_revealed(settings.slack_bot_token) or "",
         app_token=_revealed(settings.slack_app_token),
         signing_secret=_revealed(settings.slack_signing_secret),
         once=store.once(),
@@ -136,6 +131,7 @@ async def _slack(
         stop=stop,
         ready=lambda line: say(f"slack    {line}"),
         posting=_posts(store, bank, Platform.SLACK),
+        distribution=await distribution(settings, store),
     )
 
 

@@ -14,7 +14,7 @@ from enum import IntEnum
 from zoneinfo import ZoneInfo
 
 from bot.core.activity import Activity
-from bot.core.ids import ItemId, OptionId
+from bot.core.ids import ItemId, OptionId, Tenant
 from bot.core.schedule import PostId
 
 DAY_BEGINS = time(4)
@@ -399,6 +399,18 @@ class LoggedAnswer:
     round: int
     """The round of practice; 0 for a question of the day."""
     post: PostId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Answers that no notebook has taken in yet, oldest first."""
+
+    tenant: Tenant
+    since: str
+    until: str
+    answers: Sequence[LoggedAnswer]
+    """Entries of the log that are no answers are left out, so a page that is not the last may hold none."""
+    more: bool
 
 
 def _remembered(book: Notebook, subject: Subject, correct: bool, moment: Moment, space: Space) -> Notebook:

@@ -80,6 +80,13 @@ def rate(bucket: str) -> str:
     return f"{PREFIX}:rate:{{{part(bucket)}}}"
 
 
+INSTALLATIONS = f"{PREFIX}:{{slack}}:installations"
+"""Hash tenant -> encrypted record of a Slack workspace that installed the app. Kept until it leaves."""
+LEFT = f"{PREFIX}:{{slack}}:left"
+"""Sorted set of tenants that left, by when they are erased, in seconds since 1970."""
+LEFT_LIFETIME = timedelta(days=30)
+"""How long the scores of a workspace that left are kept, in case it comes back."""
+
 SHARDS = 16
 """Schedules and work that is due are spread over this many shards for each platform; each is one cluster slot."""
 POST_LIFETIME = timedelta(days=400)

@@ -9,9 +9,9 @@ from datetime import date
 
 from bot.core.ids import Caller, ItemId, Tenant, UserId
 from bot.core.periods import PERIODS, buckets
-from bot.core.reviews import LoggedAnswer, Notebook
+from bot.core.reviews import LoggedAnswer, LogPage, Notebook
 from bot.core.scoring import BoardPage, Progress, Recorded, Standing, board_score, points_of, practice_points
-from bot.ports import Clock, LogPage, PracticeAnswer
+from bot.ports import Clock, PracticeAnswer
 from bot.store.keys import TENANT_SCOPE
 from bot.store.notebook_wire import fields, notebook
 from bot.store.scores import NEIGHBOURS, clipped

@@ -10,9 +10,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bot.core.ids import ItemId, OptionId, Tenant, UserId
-from bot.core.reviews import LoggedAnswer, Notebook
+from bot.core.reviews import LoggedAnswer, LogPage, Notebook
 from bot.core.schedule import PostId
-from bot.ports import Clock, LogPage
+from bot.ports import Clock
 from bot.store import keys
 from bot.store.notebook_wire import fields, notebook
 from bot.store.scripts import call, script, translated

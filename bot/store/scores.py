@@ -43,17 +43,12 @@ class RedisScores:
         reply = await call(self._redis, self._practice, *practice_request(answer))
         status, option, correct, points, total, rank, today, marks = reply
         return Recorded(
-            first=status == 1,
-            option=option.decode(),
-            correct=correct == b"1",
-            points=int(points),
-            total=int(total),
-            rank=rank,
+            status == 1, option.decode(), correct == b"1", int(points), int(total), rank,
             answered=len(marks) - marks.count(b"-"),
             right=marks.count(b"1"),
             stale=status == -1,
             practice_today=today,
-        )
+        )  # fmt: skip
 
     async def progress(self, caller: Caller, quiz: str, items: Sequence[ItemId]) -> Progress:
         """How far the caller is in a quiz. One round trip. Raises Unavailable."""

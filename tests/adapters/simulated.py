@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-
-import pytest
-import pytest_asyncio
-from redis.asyncio import Redis
 
 from bot.app.daily_pool import Pool
 from bot.app.posting import Posting
 from bot.core.ids import Platform
 from bot.ports import Chat
-from bot.store.connect import command_client
-from bot.store.server import embedded_server
 from tests.app.building import BANK
 from tests.app.fake_chat import FakeRate
 from tests.daily.building import Town
@@ -57,21 +50,3 @@ class Simulated:
             clock.at = min([*ahead, end])
             while await self._posting.tick():
                 pass
-
-
-@pytest.fixture(scope="session")
-def lonely_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server whose data each test empties: what is due there is this test's alone."""
-    server = embedded_server(tmp_path_factory.mktemp("lonely"))
-    with asyncio.Runner() as runner:
-        yield runner.run(server.__aenter__())
-        runner.run(server.__aexit__(None, None, None))
-
-
-@pytest_asyncio.fixture
-async def lonely(lonely_url: str) -> AsyncIterator[Redis]:
-    """An empty Redis of one's own."""
-    client = command_client(lonely_url)
-    await client.flushall()
-    yield client
-    await client.aclose()

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.app.deliveries import Address
+from bot.core.address import Address
 from bot.core.runs import (
     MAX_SOURCE_BYTES,
     Completion,

@@ -19,7 +19,7 @@ END_SECONDS = 60.0
 
 @dataclass
 class Demo:
-    """A running `torchquiz demo`."""
+    """A running `torchquiz demo`, or another command that serves."""
 
     process: asyncio.subprocess.Process
     url: str = ""
@@ -36,7 +36,7 @@ class Demo:
                 self.lines.append(raw.decode())
                 if match := re.search(pattern, raw.decode()):
                     return match
-        raise AssertionError(f"the demo ended without {pattern!r}: {self.lines}")
+        raise AssertionError(f"it ended without {pattern!r}: {self.lines}")
 
     async def stop(self, number: signal.Signals = signal.SIGINT) -> int:
         """End it and return its exit status."""
@@ -54,19 +54,28 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
 @asynccontextmanager
 async def demo(home: Path, *arguments: str) -> AsyncIterator[Demo]:
     """A demo that serves its page; killed with all its children at the end if it still runs."""
+    async with serving(home, ("demo", *arguments), r"(http://\S+)") as running:
+        yield running
+
+
+@asynccontextmanager
+async def serving(
+    home: Path, command: Sequence[str], ready: str, extra: Mapping[str, str] | None = None
+) -> AsyncIterator[Demo]:
+    """A command that serves until it is stopped, once it has printed a line that matches `ready`, whose first group is
+    its address; killed with all its children at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "bot",
-        "demo",
-        *arguments,
-        env=environment(home),
+        *command,
+        env=environment(home, extra),
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
     running = Demo(process)
     try:
-        running.url = (await running.line(r"(http://\S+)", READY_SECONDS))[1]
+        running.url = (await running.line(ready, READY_SECONDS))[1]
         yield running
     finally:
         await running.stop(signal.SIGKILL)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
+import aiohttp
 import pytest
 import yaml
+from cryptography.fernet import Fernet
 
-from tests.e2e.processes import nobody_left, torchquiz
+from tests.adapters.slack.fake_slack import APP_TOKEN, BOT_TOKEN, SECRET, FakeSlack
+from tests.e2e.processes import nobody_left, serving, torchquiz
 
 
 async def test_without_a_token_it_says_which_to_set(tmp_path: Path) -> None:
@@ -43,3 +47,108 @@ async def test_the_invitation_asks_for_few_permissions(application: str, status:
     assert ended == status
     assert ("permissions=52224" in printed) == (status == 0)
     assert ("The application id is a number" in errors) == (status == 1)
+
+
+# ---- on a Slack
+
+
+def slack_settings(slack: FakeSlack, **more: str) -> dict[str, str]:
+    """The environment of a bot that knows only this Slack."""
+    nothing = dict.fromkeys(("DISCORD_TOKEN", "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"), "")
+    return nothing | {"SLACK_API_BASE": slack.api, "SLACK_PORT": "0", "TORCHQUIZ_LOG": "warning"} | more
+
+
+async def test_with_two_tokens_it_plays_on_slack_and_stops_cleanly(tmp_path: Path) -> None:
+    async with FakeSlack().running() as slack:
+        extra = slack_settings(slack, SLACK_BOT_TOKEN=BOT_TOKEN, SLACK_APP_TOKEN=APP_TOKEN)
+        async with serving(tmp_path, ["bot"], r"Slack: (@torchquiz) in Fake, by Socket Mode", extra) as running:
+            await slack.command("/quiz", "11")
+            card = await slack.see("question 1 of 10", to="U1")
+            await slack.press(card, "A")
+            await slack.see("1 answered", to="U1")
+            assert await running.stop(signal.SIGTERM) == 0
+
+    assert slack.violations == []
+    assert await nobody_left(tmp_path) == []
+
+
+@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
+async def test_workspaces_install_it_by_oauth_and_their_tokens_survive_a_restart_encrypted(tmp_path: Path) -> None:
+    async with FakeSlack().running() as slack:
+        slack.codes["code-2"] = "T2"
+        key = Fernet.generate_key().decode()
+        extra = slack_settings(
+            slack,
+            SLACK_SIGNING_SECRET=SECRET,
+            SLACK_CLIENT_ID="C.1",
+            SLACK_CLIENT_SECRET="client-canary",
+            SLACK_INSTALLATION_KEYS=key,
+        )
+        ready = r"every workspace that installs it, at port (\d+)"
+        async with serving(tmp_path, ["bot"], ready, extra) as running:
+            assert await installed(f"http://127.0.0.1:{running.url}", "code-2") == 200
+            assert await running.stop(signal.SIGTERM) == 0
+        async with serving(tmp_path, ["bot"], ready, extra) as running:
+            slack.bot_url = f"http://127.0.0.1:{running.url}/slack/events"
+            await slack.deliver("slash_commands", slack.command_payload("/help", "") | {"team_id": "T2"})
+            await slack.see("I teach PyTorch", to="U1")
+            assert await running.stop(signal.SIGTERM) == 0
+        kept = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+        assert slack.installed["T2"].encode() not in kept
+
+        wrong = extra | {"SLACK_INSTALLATION_KEYS": Fernet.generate_key().decode()}
+        status, printed, errors = await torchquiz(tmp_path, "bot", extra=wrong)
+        assert status == 1
+        assert "SLACK_INSTALLATION_KEYS does not read what is stored" in errors
+        assert "canary" not in printed + errors
+    assert await nobody_left(tmp_path) == []
+
+
+async def installed(root: str, code: str) -> int:
+    """Install the app in a workspace, as its admin's browser does; returns the status of the last page."""
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{root}/slack/install", allow_redirects=False) as start:
+            state = start.cookies["slack-app-oauth-state"].value
+        cookie = {"Cookie": f"slack-app-oauth-state={state}"}
+        back = f"{root}/slack/oauth_redirect?state={state}&code={code}"
+        async with session.get(back, headers=cookie) as page:
+            return page.status
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"SLACK_CLIENT_SECRET": "", "SLACK_INSTALLATION_KEYS": ""}, "SLACK_CLIENT_ID needs SLACK_CLIENT_SECRET"),
+        ({"SLACK_INSTALLATION_KEYS": ""}, "SLACK_CLIENT_ID needs SLACK_INSTALLATION_KEYS"),
+        ({"SLACK_INSTALLATION_KEYS": "canary"}, "SLACK_INSTALLATION_KEYS: key 1 is no key"),
+        ({"SLACK_BOT_TOKEN": "xoxb-canary"}, "Set SLACK_BOT_TOKEN for one workspace, or SLACK_CLIENT_ID"),
+    ],
+)
+async def test_what_is_missing_for_oauth_is_named(tmp_path: Path, given: dict[str, str], message: str) -> None:
+    whole = {
+        "DISCORD_TOKEN": "",
+        "SLACK_BOT_TOKEN": "",
+        "SLACK_SIGNING_SECRET": "canary",
+        "SLACK_CLIENT_ID": "C.1",
+        "SLACK_CLIENT_SECRET": "canary",
+        "SLACK_INSTALLATION_KEYS": Fernet.generate_key().decode(),
+    }
+
+    status, printed, errors = await torchquiz(tmp_path, "bot", extra=whole | given)
+
+    assert status == 1
+    assert message in errors
+    assert "canary" not in printed + errors
+
+
+async def test_a_new_key_fits_its_setting_and_a_distributed_app_needs_an_address() -> None:
+    _, key, _ = await torchquiz(Path("/nonexistent"), "slack-key")
+    Fernet(key.strip())
+    status, _, errors = await torchquiz(Path("/nonexistent"), "slack-manifest", "--distributed")
+    _, manifest, _ = await torchquiz(
+        Path("/nonexistent"), "slack-manifest", "--distributed", "--url", "https://bot.example"
+    )
+
+    assert status == 2
+    assert "--distributed needs --url" in errors
+    assert yaml.safe_load(manifest)["oauth_config"]["redirect_urls"] == ["https://bot.example/slack/oauth_redirect"]

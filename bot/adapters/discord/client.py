@@ -261,6 +261,7 @@ def _event(interaction: discord.Interaction) -> parse.Event:
         name=interaction.user.display_name,
         permissions=interaction.permissions.value,
         app_permissions=interaction.app_permissions.value,
+        installed=interaction.is_guild_integration(),
         data=interaction.data or {},
         message=message.id if message else None,
         message_flags=message.flags.value if message else 0,

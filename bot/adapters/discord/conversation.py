@@ -18,8 +18,8 @@ from bot.adapters.discord.places import Place
 from bot.adapters.discord.platform import Channels, First, Messages, Trouble, Why, missing
 from bot.adapters.discord.reply import ReplyInHand
 from bot.app.cards import notice, trouble
-from bot.app.deliveries import Address
 from bot.core.actions import Action
+from bot.core.address import Address
 from bot.core.errors import Unavailable
 from bot.core.ids import Caller, Tenant
 from bot.core.runs import MAX_SOURCE_BYTES

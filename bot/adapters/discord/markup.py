@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import lru_cache
 
 from bot.core.text import visible
@@ -58,7 +59,15 @@ def line(spans: Line) -> str:
     return "".join(map(_span, spans))
 
 
+def _moment(at: datetime) -> str:
+    """A moment in its reader's own zone and language, and how far away it is."""
+    seconds = int(at.timestamp())
+    return f"<t:{seconds}:f> (<t:{seconds}:R>)"
+
+
 def _span(span: Span) -> str:
+    if span.at is not None:
+        return _moment(span.at)
     if span.style is Style.CODE:
         return inline_code(span.text)
     text = escaped(span.text)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.adapters.discord.places import Place
+from bot.adapters.discord.platform import may_post, missing
 from bot.app.commands import COMMANDS
 from bot.core.actions import VERBS, VERSION
 from bot.core.ids import Caller, ChannelId, Platform, UserId, tenant
@@ -26,6 +27,7 @@ _PING, _COMMAND, _COMPONENT, _AUTOCOMPLETE, _MODAL = 1, 2, 3, 4, 5
 _MESSAGE_COMMAND = 3
 _EPHEMERAL = 1 << 6
 _ADMINISTRATOR, _MANAGE_GUILD = 1 << 3, 1 << 5
+_GUILD_INSTALL = "0"
 _REPEAT = re.compile(r"#\d{1,2}\Z")
 
 
@@ -133,11 +135,13 @@ def event(
     name: str,
     permissions: int = 0,
     app_permissions: int = 0,
+    installed: bool = True,
     data: Mapping[str, Any],
     message: int | str | None = None,
     message_flags: int = 0,
 ) -> Event:
-    """An event from the parts of an interaction. Raises KeyError, TypeError or ValueError for what is not one."""
+    """An event from the parts of an interaction. `installed`: we are a member of the server, not only with its
+    author. Raises KeyError, TypeError or ValueError for what is not one."""
     place = Place(str(id), token, str(channel or ""), app_permissions)
     caller = Caller(
         tenant=tenant(Platform.DISCORD, str(guild) if guild else f"c{channel or user}"),
@@ -149,7 +153,7 @@ def event(
         group=GROUP,
         place=place.encode(),
     )
-    did = _did(kind, data)
+    did = _sensible(_did(kind, data), guild is not None and installed, app_permissions)
     return Event(caller, place, did, _expected(did), str(message or ""), bool(message_flags & _EPHEMERAL))
 
 
@@ -169,6 +173,7 @@ def from_payload(payload: Mapping[str, Any]) -> Event:
         name=member.get("nick") or user.get("global_name") or user["username"],
         permissions=int(member.get("permissions") or 0),
         app_permissions=int(payload.get("app_permissions") or 0),
+        installed=_installed(payload),
         data=payload.get("data") or {},
         message=message.get("id"),
         message_flags=int(message.get("flags") or 0),
@@ -201,6 +206,26 @@ def _did(kind: int, data: Mapping[str, Any]) -> Did:
                 return Asked(str(data["name"]), str(option["name"]), str(option.get("value") or ""))
         return Asked(str(data["name"]), "", "")
     return Odd("I don't know that kind of event yet.")
+
+
+def _installed(payload: Mapping[str, Any]) -> bool:
+    owners = payload.get("authorizing_integration_owners")
+    return owners is None or _GUILD_INSTALL in owners
+
+
+def _sensible(did: Did, in_server: bool, permissions: int) -> Did:
+    """What was done, or a sentence where it would come to nothing."""
+    command = COMMANDS.get(did.line[1:].partition(" ")[0]) if isinstance(did, Typed) else None
+    if command is None or not command.in_channels:
+        return did
+    if not in_server:
+        return Odd(
+            f"`/{command.name}` is about a channel of a server that I belong to. Type it there; "
+            "whoever may manage the server can add me."
+        )
+    if command.name == "setup" and not may_post(permissions):
+        return Odd(missing(permissions, files=False, posting=True))
+    return did
 
 
 def _command(data: Mapping[str, Any]) -> Did:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from bot.adapters.discord.places import Place
 from bot.adapters.discord.render import Card
 
-VIEW_CHANNEL, _SEND, _ATTACH = 1 << 10, 1 << 11, 1 << 15
+VIEW_CHANNEL, _SEND, _ATTACH, _SEND_IN_THREADS = 1 << 10, 1 << 11, 1 << 15, 1 << 38
 _PERMISSIONS = {VIEW_CHANNEL: "View Channel", _SEND: "Send Messages", _ATTACH: "Attach Files"}
 
 
@@ -109,6 +109,11 @@ class Channels(Protocol):
     async def history(self, channel: str, after: str) -> tuple[Sequence[Mapping[str, Any]], str]:
         """The first page of messages after an id: ours, oldest first, and the id to go on from, empty at the end."""
         ...
+
+
+def may_post(permissions: int) -> bool:
+    """Whether we can write in a channel, or in a thread, with these permissions."""
+    return bool(permissions & VIEW_CHANNEL and permissions & (_SEND | _SEND_IN_THREADS))
 
 
 def missing(permissions: int, *, files: bool, posting: bool) -> str:

@@ -21,6 +21,8 @@ _MANAGE_GUILD = str(1 << 5)
 """Who sees the commands for admins, unless a server's own settings say otherwise."""
 _EVERYWHERE = {"integration_types": [0, 1], "contexts": [0, 1, 2]}
 """Installed on a server or by a person; used on servers, in the bot's messages, in other private channels."""
+_ON_SERVERS = {"integration_types": [0], "contexts": [0]}
+"""Offered only on servers that the bot belongs to."""
 
 Json = dict[str, Any]
 Localise = Callable[[str], Mapping[str, str]]
@@ -50,7 +52,7 @@ def _slash(command: Command, suggested: Collection[str], localise: Localise) -> 
         "name": command.name,
         **_described(command.about, localise),
         "options": options,
-        **_EVERYWHERE,
+        **(_ON_SERVERS if command.in_channels else _EVERYWHERE),
         **({"default_member_permissions": _MANAGE_GUILD} if command.admins else {}),
     }
 

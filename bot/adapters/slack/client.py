@@ -168,10 +168,12 @@ async def serve(
         app = _app(client, whose, signing_secret if not app_token else None, Door(conversation, log, now), log)
         stack.push_async_callback(conversation.close, patience)
         stack.push_async_callback(_end, asyncio.create_task(conversation.deliver(), name="slack deliveries"))
+        if isinstance(whose, Workspaces):
+            stack.push_async_callback(_end, asyncio.create_task(_kept_up(whose.sweep, log, "slack.sweep_failed")))
         if posting:
             chat = SlackChat(api, desk.seal_for_all, pace, once, log)
-            working = asyncio.create_task(_kept_up(lambda: posting(chat), log), name="slack posting")
-            stack.push_async_callback(_end, working)
+            working = _kept_up(lambda: posting(chat), log, "slack.posting_failed")
+            stack.push_async_callback(_end, asyncio.create_task(working))
         port = 0
         if not app_token or (distribution and http_port is not None):
             flow = whose.flow(client.logger) if isinstance(whose, Workspaces) else None
@@ -322,13 +324,13 @@ async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, Answer]) -> Answ
         await asyncio.gather(task, stopped, return_exceptions=True)
 
 
-async def _kept_up(work: Callable[[], Coroutine[Any, Any, None]], log: Log) -> None:
+async def _kept_up(work: Callable[[], Coroutine[Any, Any, None]], log: Log, failed: str) -> None:
     """Do work that never ends by itself, again when it breaks, until cancelled."""
     while True:
         try:
             await work()
         except Exception:  # the edge of this task
-            log.exception("slack.posting_failed")
+            log.exception(failed)
         await asyncio.sleep(RESTART_SECONDS)
 
 

@@ -28,8 +28,8 @@ from bot.adapters.slack.people import People
 from bot.adapters.slack.place import Place
 from bot.adapters.slack.progress import Progress
 from bot.app.commands import COMMANDS
-from bot.app.deliveries import Address
 from bot.core.actions import Action
+from bot.core.address import Address
 from bot.core.errors import Unavailable
 from bot.core.ids import Caller, Tenant, UserId
 from bot.core.views import Form, Note, Reply, View

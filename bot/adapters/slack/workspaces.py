@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from logging import Logger
@@ -34,6 +35,7 @@ STATE_SECONDS = 600
 CACHE_SECONDS = 60.0
 """How long a token is used without looking into the store: as long as another replica may take to hear of a change."""
 MAX_CACHED = 10_000
+SWEEP_SECONDS = 3600.0
 RENEW_SECONDS = 2 * 3600
 """A rotating token lives for 12 hours and is renewed when it has less than this left."""
 RENEWAL_SECONDS = 300.0
@@ -53,7 +55,11 @@ class Installations(Protocol):
         ...
 
     async def delete(self, tenant: Tenant) -> None:
-        """Forget a workspace, and everything that is kept of it."""
+        """A workspace left: forget its tokens now, and everything else after a while."""
+        ...
+
+    async def erase_left(self) -> Sequence[Tenant]:
+        """Remove everything of workspaces that left long ago; returns which."""
         ...
 
 
@@ -141,6 +147,16 @@ class Workspaces(AsyncAuthorize):
         self._cache.pop(workspace, None)
         await self._store.delete(workspace)
         self._log.info("slack.uninstalled", tenant=workspace)
+
+    async def sweep(self) -> None:
+        """Remove what workspaces left behind, as its time comes, until cancelled."""
+        while True:
+            try:
+                for workspace in await self._store.erase_left():
+                    self._log.info("slack.erased", tenant=workspace)
+            except Unavailable:
+                self._log.warning("slack.not_erased")
+            await asyncio.sleep(SWEEP_SECONDS)
 
     def flow(self, logger: Logger) -> AsyncOAuthFlow:
         """The pages that install the app."""

@@ -11,8 +11,8 @@ from bot.adapters.web import render
 from bot.adapters.web.attachments import Attachments
 from bot.adapters.web.parse import Player, Pressed, Said, Submitted
 from bot.adapters.web.room import Kind, Message, Room
-from bot.app.deliveries import Address
 from bot.core.actions import Action
+from bot.core.address import Address
 from bot.core.demo import DEMO_CHANNEL, DEMO_TENANT
 from bot.core.errors import Unavailable
 from bot.core.ids import Caller, Tenant

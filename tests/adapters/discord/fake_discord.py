@@ -238,7 +238,7 @@ class FakeDiscord:
             self.violations.append("more than 50 requests a second")
 
     def _too_many(self, fault: Fault, key: str) -> web.Response:
-        self._blocked[key] = time.monotonic() + fault.retry_after - 0.01
+        self._blocked[key] = self.now() + fault.retry_after - 0.01
         return self._429(fault.retry_after, everywhere=fault.everywhere, shared=fault.shared)
 
     def _429(self, retry_after: float, *, everywhere: bool = False, shared: bool = False) -> web.Response:
@@ -251,9 +251,9 @@ class FakeDiscord:
         now = time.monotonic()
         exempt = name in ("callback", "follow_up", "edit", "delete", "cdn")
         for key in (major,) if exempt else (major, "global"):
-            if now < self._blocked.get(key, 0):
+            if (wait := self._blocked.get(key, 0) - self.now()) > 0:
                 self.violations.append(f"{key} called before its limit was over")
-                return self._429(self._blocked[key] - now)
+                return self._429(wait)
         if self.bucket and name in ("post", "edit"):
             limit, seconds = self.bucket
             recent = self._buckets[major] = [at for at in self._buckets[major] if at > now - seconds]
@@ -613,7 +613,7 @@ class FakeDiscord:
             },
             "app_permissions": str(self.permissions[user.channel]),
             "attachment_size_limit": 10 * 2**20,
-            "authorizing_integration_owners": {"0": user.guild or "0"},
+            "authorizing_integration_owners": {"0": user.guild or "0"} if user.installed else {"1": user.id},
             "entitlements": [],
             "locale": "en-GB",
             "context": 0 if user.guild else 1,
@@ -652,6 +652,8 @@ class Someone:
     guild: str = GUILD
     permissions: int = 0
     """What they may do in the channel."""
+    installed: bool = True
+    """Whether the bot belongs to the server; otherwise this person alone has installed it."""
 
     async def does(self, kind: int, data: Json, pressed: Message | None = None) -> Interaction:
         """Anything, with the answer awaited."""

@@ -16,10 +16,11 @@ from bot.core.ids import ChannelId, Platform, Tenant
 from bot.core.schedule import PostId
 from bot.core.views import Heading, Text, View, plain
 from bot.ports import Chat, Lost, Refused, SlowDown
-from tests.adapters.simulated import Simulated, lonely, lonely_url
+from tests.adapters.simulated import Simulated
 from tests.adapters.slack.fake_slack import FakeSlack, Fault, Shown
 from tests.adapters.slack.serving import Bot, bot
 from tests.daily.building import Town
+from tests.redis_server import lonely, lonely_url
 from tests.store.daily_building import HandClock
 
 __all__ = ["lonely", "lonely_url"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
@@ -41,6 +41,9 @@ class MemoryInstallations:
 
     async def delete(self, tenant: Tenant) -> None:
         self.records.pop(tenant, None)
+
+    async def erase_left(self) -> Sequence[Tenant]:
+        return ()
 
 
 def distribution(store: MemoryInstallations) -> Distribution:

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from bot.app.deliveries import Address
 from bot.core.actions import (
     PERSONAL,
     Action,
@@ -27,6 +26,7 @@ from bot.core.actions import (
     SubmitRun,
     WhyNot,
 )
+from bot.core.address import Address
 from bot.core.errors import UserError
 from bot.core.ids import Caller, ItemId, OptionId, Tenant
 from bot.core.runs import RunFile, RunId

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from bot.adapters.web.client import create_app, serve
 from bot.adapters.web.conversation import MAX_REPLIES
-from bot.app.deliveries import Address
+from bot.core.address import Address
 from bot.core.demo import DEMO_CHANNEL, DEMO_TENANT, demo_user
 from bot.core.errors import ConfigError, Unavailable
 from bot.core.runs import RunFile
