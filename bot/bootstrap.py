@@ -18,6 +18,7 @@ from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
 from bot.app.memory import Memory
 from bot.app.posting import Posting
+from bot.app.privacy import Privacy
 from bot.app.quiz import Quizzes
 from bot.app.reports import Reports
 from bot.app.reviews import Reviews
@@ -38,6 +39,7 @@ from bot.store.connect import connected, signing_key
 from bot.store.daily import RedisDailies
 from bot.store.demo_clock import RedisDemoClock
 from bot.store.notebooks import RedisNotebooks
+from bot.store.personal_data import RedisPersonalData
 from bot.store.run_queue import RedisRunQueue
 from bot.store.run_workers import LiveWorker, live_workers, no_worker_yet
 from bot.store.schedules import RedisSchedules
@@ -136,6 +138,7 @@ def build_desk(
         Setup(bank, pool, schedules, daily, settings.zone),
         Reports(pool, dailies),
         days,
+        Privacy(RedisPersonalData(store.redis)),
         memory=memory,
         reviews=reviews,
         stats=Stats(bank, memory, store.scores, weeks_picture, dailies),

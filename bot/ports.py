@@ -77,6 +77,26 @@ class Scores(Protocol):
         ...
 
 
+class PersonalData(Protocol):
+    """What is kept of one person in a tenant. All methods raise Unavailable when the store does not answer."""
+
+    async def is_anonymous(self, tenant: Tenant, user: UserId) -> bool:
+        """Whether others see no name on this person's rows."""
+        ...
+
+    async def set_anonymous(self, tenant: Tenant, user: UserId, on: bool) -> None:
+        """Hide the name of a person from others, or show it."""
+        ...
+
+    async def export(self, tenant: Tenant, user: UserId) -> str:
+        """Everything that names the person, as JSON."""
+        ...
+
+    async def erase(self, tenant: Tenant, user: UserId) -> None:
+        """Remove everything that names the person. Repeating it finishes what was interrupted."""
+        ...
+
+
 class RunQueue(Protocol):
     """The bot's half of the run queue. All methods raise Unavailable when the store does not answer."""
 

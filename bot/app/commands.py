@@ -11,6 +11,7 @@ from bot.app.daily import Daily
 from bot.app.days import Days
 from bot.app.leaderboard import SCOPES, Leaderboards
 from bot.app.memory import Memory
+from bot.app.privacy import WORDS, Privacy
 from bot.app.quiz import Quizzes
 from bot.app.reports import Reports
 from bot.app.reviews import Reviews
@@ -27,6 +28,8 @@ from bot.core.actions import (
     ChangeSchedule,
     DailyAnswer,
     DeleteRun,
+    EraseData,
+    ExportData,
     JudgeReport,
     NextCard,
     NextItem,
@@ -41,6 +44,7 @@ from bot.core.actions import (
     RunProof,
     RunSample,
     SaveSchedule,
+    SetAnonymous,
     ShareResult,
     ShowBoard,
     ShowCard,
@@ -116,6 +120,12 @@ COMMANDS: Mapping[str, Command] = {
         Command(
             "run", "Run PyTorch code in the sandbox", "/run torch.arange(3).sum()", (Argument("code", "The code"),)
         ),
+        Command(
+            "privacy",
+            "See what I keep of you; hide, get or remove it",
+            "/privacy",
+            (Argument("what", "Do it at once; empty for the choice", WORDS),),
+        ),
         Command("help", "What I can do", "/help"),
         Command(
             "setup",
@@ -149,6 +159,7 @@ class Commands:
         setup: Setup | None = None,
         reports: Reports | None = None,
         days: Days | None = None,
+        privacy: Privacy | None = None,
         *,
         memory: Memory,
         reviews: Reviews,
@@ -212,6 +223,14 @@ class Commands:
                 JudgeReport: _single(reports.judge),
             }
 
+        if privacy:
+            self._handlers = {**self._handlers, "privacy": _single(privacy.open)}
+            self._actions = {
+                **self._actions,
+                SetAnonymous: _single(privacy.set_anonymous),
+                ExportData: _single(privacy.export),
+                EraseData: _single(privacy.erase),
+            }
         if days:
             self._handlers = {**self._handlers, NEXT_DAY.name: _single(days.next)}
 

@@ -87,7 +87,9 @@ def _body(caller: Caller, page: BoardPage) -> tuple[Block, ...]:
 
 
 def _row(caller: Caller, standing: Standing) -> Ranking:
-    return Ranking(standing.rank, display_name(standing.name), standing.points, me=standing.user == caller.user)
+    me = standing.user == caller.user
+    hidden = "others see no name" if me and standing.anonymous else ""
+    return Ranking(standing.rank, display_name(standing.name), standing.points, hidden, me)
 
 
 def _summary(page: BoardPage) -> str:

@@ -265,6 +265,25 @@ class ShowStats:
     """Show one's own progress."""
 
 
+@dataclass(frozen=True, slots=True)
+class SetAnonymous:
+    """Hide one's name from others on boards (`on`), or show it (`off`)."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportData:
+    """Get everything that is kept of oneself."""
+
+
+@dataclass(frozen=True, slots=True)
+class EraseData:
+    """Remove everything that is kept of oneself: `ask` shows what that means, `sure` does it."""
+
+    step: str
+
+
 Action = (
     AskQuiz
     | RestartQuiz
@@ -298,6 +317,9 @@ Action = (
     | NextCard
     | UndoRating
     | ShowStats
+    | SetAnonymous
+    | ExportData
+    | EraseData
 )
 
 VERBS: Mapping[str, Callable[..., Action]] = {
@@ -333,6 +355,9 @@ VERBS: Mapping[str, Callable[..., Action]] = {
     "kn": NextCard,
     "ku": UndoRating,
     "kt": ShowStats,
+    "pa": SetAnonymous,
+    "px": ExportData,
+    "pe": EraseData,
 }
 """One line a verb. Two or fewer letters; a verb is never reused for another meaning."""
 

@@ -79,6 +79,8 @@ class Standing:
     name: str
     points: int
     rank: int
+    anonymous: bool = False
+    """Others do not see the name; it is empty here unless this is the reader's own row."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,12 +168,22 @@ class RedisDailies:
             )
             flat = _flat(rows)
             users = [user.decode() for user, _ in flat]
-            names = await self._client.execute_command("HMGET", keys.names(post.tenant), *users) if users else []
+            names = await self._named(post.tenant, users)
         except RedisError as error:
             raise translated(error) from error
+        return [(name, UserId(user), int(length)) for user, name, (_, length) in zip(users, names, flat, strict=True)]
+
+    async def _named(self, tenant: Tenant, users: Sequence[str]) -> Sequence[str]:
+        """The names of these people, empty where someone does not want to be named."""
+        if not users:
+            return []
+        pipeline: Any = self._redis.pipeline(transaction=False)
+        pipeline.hmget(keys.names(tenant), users)
+        pipeline.smismember(keys.anonymous(tenant), users)
+        names, nameless = await pipeline.execute()
         return [
-            (name.decode("utf-8", "replace") if name else user, UserId(user), int(length))
-            for user, name, (_, length) in zip(users, names, flat, strict=True)
+            "" if hidden else name.decode("utf-8", "replace") if name else user
+            for user, name, hidden in zip(users, names, nameless, strict=True)
         ]
 
     async def report(self, caller: Caller, post: PostId, text: str) -> bool:

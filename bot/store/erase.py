@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -34,20 +34,27 @@ async def erase_tenant(redis: Redis, tenant: Tenant, going: Callable[[], Awaitab
             await commands.unlink(key)
         await _removed(commands.zscan_iter(due, match=mine, count=BATCH), lambda found: commands.zrem(due, *found))
         await _removed(commands.hscan_iter(out, match=mine, count=BATCH), lambda found: commands.hdel(out, *found))
-        pattern = _GLOB.sub(r"\\\1", keys.of(tenant, "")) + "*"
-        batch: list[bytes] = []
-        async for key in commands.scan_iter(match=pattern, count=BATCH):
-            batch.append(key)
-            if len(batch) >= BATCH:
-                if not await going():
-                    return False
-                await commands.unlink(*batch)
-                batch.clear()
-        if batch:
+        async for batch in tenant_keys(redis, tenant):
+            if not await going():
+                return False
             await commands.unlink(*batch)
     except RedisError as error:
         raise translated(error) from error
     return True
+
+
+async def tenant_keys(redis: Redis, tenant: Tenant) -> AsyncIterator[Sequence[bytes]]:
+    """All keys of a tenant but those of its schedules, in batches of at most `BATCH`; some may come twice."""
+    commands: Any = redis
+    pattern = _GLOB.sub(r"\\\1", keys.of(tenant, "")) + "*"
+    batch: list[bytes] = []
+    async for key in commands.scan_iter(match=pattern, count=BATCH):
+        batch.append(key)
+        if len(batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 async def _removed(pairs: Any, remove: Callable[[list[bytes]], Awaitable[object]]) -> None:

@@ -162,6 +162,16 @@ def opted_out(tenant: str) -> str:
     return of(tenant, "x")
 
 
+def anonymous(tenant: str) -> str:
+    """Set of people whose names others do not see on boards. Kept."""
+    return of(tenant, "anon")
+
+
+def of_person(tenant: str, user: str) -> tuple[str, ...]:
+    """Every key that belongs to one person alone."""
+    return (practice(tenant, user), person(tenant, user), notebook(tenant, user))
+
+
 def draft(tenant: str, token: str) -> str:
     """String: a schedule that waits to be confirmed; `DRAFT_SECONDS`."""
     return of(tenant, "draft", part(token))

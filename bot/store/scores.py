@@ -68,7 +68,8 @@ class RedisScores:
 
     async def board(self, caller: Caller, scope: str, label: str, size: int) -> BoardPage:
         """The top `size` of a board, and the caller's row with its neighbours. One round trip. Raises Unavailable."""
-        board_keys = (keys.board(caller.tenant, scope, label), keys.names(caller.tenant))
+        tenant = caller.tenant
+        board_keys = (keys.board(tenant, scope, label), keys.names(tenant), keys.anonymous(tenant))
         members, position, top_rows, *cells = await call(
             self._redis, self._board, board_keys, (caller.user, size, NEIGHBOURS)
         )
@@ -135,8 +136,9 @@ def _choices(
 
 
 def _standings(cells: Sequence[bytes | int]) -> Iterator[Standing]:
-    """Rows of four: user, name, points, rank."""
+    """Rows of five: user, name, points, rank, 1 for someone without a name."""
     values = iter(cells)
-    while row := tuple(islice(values, 4)):
-        user, name, points, rank = cast("tuple[bytes, bytes, bytes, int]", row)
-        yield Standing(user.decode(), name.decode("utf-8", "replace") or user.decode(), int(points), rank)
+    while row := tuple(islice(values, 5)):
+        user, name, points, rank, nameless = cast("tuple[bytes, bytes, bytes, int, int]", row)
+        shown = name.decode("utf-8", "replace") or ("" if nameless else user.decode())
+        yield Standing(user.decode(), shown, int(points), rank, nameless == 1)

@@ -22,6 +22,8 @@ from bot.core.actions import (
     Codec,
     DailyAnswer,
     DeleteRun,
+    EraseData,
+    ExportData,
     JudgeReport,
     NextCard,
     NextItem,
@@ -36,6 +38,7 @@ from bot.core.actions import (
     RunProof,
     RunSample,
     SaveSchedule,
+    SetAnonymous,
     ShareResult,
     ShowBoard,
     ShowCard,
@@ -86,6 +89,9 @@ actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(NextCard, sittings),
     st.builds(UndoRating, item_ids, versions, sittings),
     st.just(ShowStats()),
+    st.builds(SetAnonymous, st.sampled_from(["on", "off"])),
+    st.just(ExportData()),
+    st.builds(EraseData, st.sampled_from(["ask", "sure"])),
     st.builds(AskQuiz, quizzes),
     st.builds(RestartQuiz, quizzes),
     st.builds(Answer, item_ids, options, st.integers(1, 99_999)),
@@ -114,7 +120,7 @@ def test_every_action_survives_the_wire(action: Action, owned: bool) -> None:
 
 
 def test_every_verb_has_an_action_in_these_tests() -> None:
-    assert len(VERBS) == 32
+    assert len(VERBS) == 35
 
 
 @given(actions, st.data())

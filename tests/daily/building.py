@@ -20,6 +20,7 @@ from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
 from bot.app.memory import Memory
 from bot.app.posting import Posting
+from bot.app.privacy import Privacy
 from bot.app.quiz import Quizzes
 from bot.app.reports import Reports
 from bot.app.reviews import Reviews
@@ -35,6 +36,7 @@ from bot.drawing import weeks_picture
 from bot.spacing import space
 from bot.store.daily import RedisDailies
 from bot.store.notebooks import RedisNotebooks
+from bot.store.personal_data import RedisPersonalData
 from bot.store.schedules import RedisSchedules
 from bot.store.scores import RedisScores
 from tests.app.building import BANK, action
@@ -81,6 +83,7 @@ class Town:
             Setup(BANK, pool, self.schedules, daily, "Europe/Berlin"),
             Reports(pool, self.dailies),
             self.days if self.demo else None,
+            Privacy(RedisPersonalData(self.redis)),
             memory=memory,
             reviews=reviews,
             stats=Stats(BANK, memory, scores, weeks_picture, self.dailies),

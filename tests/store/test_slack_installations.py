@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +22,7 @@ from bot.store.scores import RedisScores
 from bot.store.slack_installations import RedisInstallations
 from tests.redis_server import lonely, lonely_url
 from tests.store.building import a_caller, an_answer
+from tests.store.contents import content, everything
 from tests.store.daily_building import HandClock, a_post, a_schedule, answer, sent
 
 __all__ = ["lonely", "lonely_url"]
@@ -34,23 +34,6 @@ RECORD = '{"token":"xoxb-canary-1","refresh":"xoxe-canary-2"}'
 
 def installations(redis: Redis, *secrets: str, clock: HandClock | None = None) -> RedisInstallations:
     return RedisInstallations(redis, secrets or (OLD,), clock or HandClock())
-
-
-async def content(redis: Any, key: bytes) -> bytes:
-    """A key and all that stands under it."""
-    read: Mapping[bytes, Callable[[], Any]] = {
-        b"string": lambda: redis.get(key),
-        b"hash": lambda: redis.hgetall(key),
-        b"zset": lambda: redis.zrange(key, 0, -1, withscores=True),
-        b"set": lambda: redis.smembers(key),
-        b"stream": lambda: redis.xrange(key),
-    }
-    return key + repr(await read[await redis.type(key)]()).encode()
-
-
-async def everything(redis: Any) -> bytes:
-    """All that the server holds."""
-    return b"\n".join([await content(redis, key) async for key in redis.scan_iter()])
 
 
 async def test_a_record_comes_back_as_it_was(lonely: Redis) -> None:

@@ -1,9 +1,9 @@
 -- The top of a board with shared ranks (1, 2, 2, 4), the reader's row and its neighbours, with names.
 --
--- KEYS  1 board   2 names hash
+-- KEYS  1 board   2 names hash   3 people whose names others do not see
 -- ARGV  1 reader  2 rows of the top  3 neighbours above and below
 -- Returns {members, position of the reader from 0 or -1, rows of the top, row, row, ...}, the top's rows first, then
---       the reader's neighbourhood; a row is four values: user, name, points, rank
+--       the reader's neighbourhood; a row is five values: user, name, points, rank, 1 for someone without a name
 
 local UNIT = 4294967296 -- points * 2^32 + tie
 local size, reach = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -22,6 +22,7 @@ local function append(first, last)
     out[#out + 1] = ''
     out[#out + 1] = string.format('%d', math.floor(tonumber(before) / UNIT))
     out[#out + 1] = rank
+    out[#out + 1] = 0
   end
   return #rows / 2
 end
@@ -35,8 +36,10 @@ if position then
   append(math.max(0, position - reach), position + reach)
 end
 if #users > 0 then
+  local nameless = redis.call('SMISMEMBER', KEYS[3], unpack(users))
   for i, name in ipairs(redis.call('HMGET', KEYS[2], unpack(users))) do
-    out[4 * i + 1] = name or ''
+    out[5 * i] = nameless[i] == 1 and users[i] ~= ARGV[1] and '' or name or ''
+    out[5 * i + 3] = nameless[i]
   end
 end
 return out
