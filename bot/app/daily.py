@@ -17,6 +17,8 @@ from bot.core.views import View
 from bot.ports import Clock, Dailies, Schedules
 
 _NOTED = 4096
+_LOOKED_AT = 5
+"""Channels in which the caller answers, of those that are looked at for a question that is open."""
 
 
 class Daily:
@@ -30,9 +32,10 @@ class Daily:
         self._noted: dict[PostId, datetime] = {}
 
     async def show(self, caller: Caller, _: ShowDaily | None = None) -> View:
-        """The newest question of this channel, or when the next one comes."""
-        post = await self._dailies.newest(caller.tenant, caller.channel)
+        """The newest question of this channel, or when the next one comes. Where none was asked, as in a conversation
+        with us alone: the open one of a channel in which the caller answers."""
         now = await self._schedules.now()
+        post = await self._dailies.newest(caller.tenant, caller.channel) or await self._elsewhere(caller, now)
         if post is None or (item := self._pool.question(post.item)) is None:
             return notice(await self._next(caller, now))
         if post.state is PostState.OPEN and now < post.closes:
@@ -68,9 +71,20 @@ class Daily:
         self._noted[post.id] = now
         await self._schedules.add(post.tenant, post.channel, post.schedule, Later(Task.COUNT, post.day, wait))
 
+    async def _elsewhere(self, caller: Caller, now: datetime) -> Post | None:
+        person = await self._dailies.person(caller)
+        there = [await self._dailies.newest(caller.tenant, channel) for channel in list(person.streaks)[:_LOOKED_AT]]
+        still_open = [post for post in there if post and post.state is PostState.OPEN and now < post.closes]
+        return max(still_open, key=lambda post: post.opens, default=None)
+
     async def _next(self, caller: Caller, now: datetime) -> str:
-        mine = [each for each in await self._schedules.of_tenant(caller.tenant) if each.channel == caller.channel]
+        everywhere = await self._schedules.of_tenant(caller.tenant)
+        mine = [each for each in everywhere if each.channel == caller.channel]
         ahead = sorted((due.due, each.zone) for each in mine for due in upcoming(each, now, 1))
+        if not mine and everywhere:
+            return (
+                "No question of the day is planned here. Answer one in a channel that has one, and it comes here too."
+            )
         if not ahead:
             return "No question of the day is planned in this channel. An admin can plan one with `/setup`."
         return f"There has been no question here yet. The first comes {moment_text(*ahead[0])}."

@@ -14,7 +14,7 @@ from bot.core.actions import ChangeSchedule, OpenSetup, SaveSchedule, SubmitSetu
 from bot.core.bank import Bank
 from bot.core.daily import Entry
 from bot.core.errors import BadInput, NotFound, StaleButton
-from bot.core.ids import Caller
+from bot.core.ids import Caller, ChannelId
 from bot.core.schedule import WORKDAYS, Schedule, ScheduleId, next_due, skipping_next, upcoming
 from bot.core.schedule_words import (
     content_named,
@@ -30,11 +30,27 @@ from bot.core.schedule_words import (
     zone_named,
 )
 from bot.core.text import display_name, line
-from bot.core.views import Block, Bullets, Button, Field, Form, Heading, Look, Note, Reply, Text, View, plain
+from bot.core.views import (
+    Block,
+    Bullets,
+    Button,
+    Field,
+    Form,
+    Heading,
+    Line,
+    Look,
+    Note,
+    Reply,
+    Span,
+    Text,
+    View,
+    plain,
+)
 from bot.ports import Schedules
 
 CHANGED = "Someone else has changed this schedule in the meantime. Type `/schedules` to see it as it is now."
 NEXT_SHOWN = 3
+MOST_LISTED = 20
 MOST = 10
 """Schedules in one channel."""
 ADMINS = "Only admins of this workspace can plan questions (on Discord: Manage Server). Ask one of them."
@@ -139,11 +155,11 @@ class Setup:
     # -- /schedules
 
     async def overview(self, caller: Caller, _: str = "") -> View:
-        """The schedules of this channel, with what can be done to them."""
+        """The schedules of this channel, with what can be done to them; where there are none, those of the team."""
         admin_only(caller)
         mine = await self._of_channel(caller)
         if not mine:
-            return notice("No question of the day is planned in this channel. Plan one with `/setup`.")
+            return _team(await self._schedules.of_tenant(caller.tenant))
         now = await self._schedules.now()
         blocks: list[Block] = [Heading("Questions of the day in this channel")]
         buttons: list[Button] = []
@@ -264,15 +280,34 @@ def _form(id: ScheduleId, shown: Schedule) -> Form:
     )
 
 
+def _team(schedules: Sequence[Schedule]) -> View:
+    if not schedules:
+        return notice("No question of the day is planned in this channel. Plan one with `/setup`.")
+    lines = tuple((_channel(each.channel), Span(f" · {summary(each)}")) for each in schedules[:MOST_LISTED])
+    return View(
+        (
+            Heading("Questions of the day of this team"),
+            Bullets(lines),
+            Text(line("Type `/setup` in a channel to plan one there, `/schedules` to change what is planned.")),
+        ),
+        f"{len(schedules)} planned in this team",
+    )
+
+
+def _channel(id: ChannelId) -> Span:
+    return Span(id, channel=id)
+
+
 def _audit(entries: Sequence[Entry]) -> View:
-    lines = tuple(plain(_entry(entry)) for entry in entries)
+    lines = tuple(_entry(entry) for entry in entries)
     if not lines:
         return notice("Nothing has been planned or changed yet.")
     return View((Heading("Who changed what"), Bullets(lines), Note("Times are UTC")), f"{len(lines)} changes")
 
 
-def _entry(entry: Entry) -> str:
-    return f"{entry.at:%d %b %H:%M} {display_name(entry.who)} · {entry.channel} {entry.schedule} · {entry.what}"
+def _entry(entry: Entry) -> Line:
+    head = Span(f"{entry.at:%d %b %H:%M} {display_name(entry.who)} · ")
+    return (head, _channel(entry.channel), Span(f" {entry.schedule} · {entry.what}"))
 
 
 def admin_only(caller: Caller) -> None:

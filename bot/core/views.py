@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.core.actions import Action
+from bot.core.ids import ChannelId
 from bot.core.runs import RunFile
 
 
@@ -31,6 +32,8 @@ class Span:
     style: Style = Style.PLAIN
     at: datetime | None = None
     """A moment that `text` tells in some zone; surfaces that can show it in the reader's own do so instead."""
+    channel: ChannelId | None = None
+    """A channel that `text` names; surfaces that can link to it do so instead."""
 
 
 Line = tuple[Span, ...]

@@ -298,3 +298,29 @@ async def test_a_reported_question_is_voided_and_every_board_is_right_again(town
     assert "Nobody has reported" in words(await town.say("Ada", "/reports", admin=True))
     await town.pass_time(DAY)
     assert any("taken out: an admin found a mistake" in words(each.view) for each in town.threads())
+
+
+async def test_elsewhere_the_open_question_of_a_channel_where_one_answers_is_shown(town: Town) -> None:
+    await planned(town)
+    await town.pass_time(HOUR)
+    (message,) = town.posted()
+    right, _ = await letters(town, message)
+
+    async def asked_elsewhere(name: str) -> str:
+        caller = town.caller(name, channel=ChannelId("a conversation"))
+        return words([reply async for reply in town.desk.say(caller, "/daily")][-1])
+
+    assert "Answer one in a channel that has one" in await asked_elsewhere("Bob")
+    await town.press("Bob", message.view, right)
+    assert (await asked_elsewhere("Bob")).startswith("Question of the day · 03 Mar")
+    assert "Answer one in a channel that has one" in await asked_elsewhere("Cleo")
+
+
+async def test_where_nothing_is_planned_admins_see_what_the_team_has(town: Town) -> None:
+    await planned(town)
+
+    caller = town.caller("Ada", admin=True, channel=ChannelId("c9"))
+    shown = words([reply async for reply in town.desk.say(caller, "/schedules")][-1])
+
+    assert shown.startswith("Questions of the day of this team\nc1 · ")
+    assert "at 09:30 Europe/Berlin" in shown

@@ -16,6 +16,7 @@ _LIST_NUMBER = re.compile(r"^([ \t]*\d+)\.", re.MULTILINE)
 _EVERYONE = re.compile(r"@(?=everyone|here|&|!|\d)", re.IGNORECASE)
 _FENCE = re.compile(r"`(?=``)")
 _CACHED = 1000
+_SNOWFLAKE = re.compile(r"[0-9]{1,20}")
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+-]{1,20}")
 
 
@@ -68,6 +69,8 @@ def _moment(at: datetime) -> str:
 def _span(span: Span) -> str:
     if span.at is not None:
         return _moment(span.at)
+    if span.channel and _SNOWFLAKE.fullmatch(span.channel):
+        return f"<#{span.channel}>"
     if span.style is Style.CODE:
         return inline_code(span.text)
     text = escaped(span.text)

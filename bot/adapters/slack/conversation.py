@@ -28,6 +28,7 @@ from bot.adapters.slack.people import People
 from bot.adapters.slack.place import Place
 from bot.adapters.slack.progress import Progress
 from bot.app.commands import COMMANDS
+from bot.app.welcome import WELCOME
 from bot.core.actions import Action
 from bot.core.address import Address
 from bot.core.errors import Unavailable
@@ -44,13 +45,16 @@ REMEMBER_SECONDS = 3600.0
 DOUBLE_TAP_SECONDS = 1.0
 """The same press of the same person on the same card within this time is one press."""
 MAX_NAMES = 10_000
+WELCOME_SECONDS = 10 * 365 * 86400.0
+"""Whoever was greeted is not greeted again."""
 HOME_SECONDS = 2.0
 """Looking at the App Home more often than this does not draw it again."""
 RETRY_SECONDS = 2.0
 DELIVERIES = 4
 """Results that are being shown at once: one slow channel holds up no other."""
-HOME = ("stats", "daily", "review", "leaderboard month workspace", "quiz", "privacy", "help")
-"""What the App Home shows, in this order: those lines whose command exists."""
+HOME = ("stats", "daily", "leaderboard month workspace", "quiz", "privacy", "schedules", "help")
+"""What the App Home shows, in this order: those lines whose command exists and is for this person. Progress, streak and
+due cards stand in ``stats``; settings in ``privacy`` and ``schedules``."""
 NO_SCOPE = (
     "I can't see whether you are an admin of this workspace. Whoever installed me can let me: under OAuth & "
     "Permissions, add the scope users:read, and install me again."
@@ -197,10 +201,14 @@ class Conversation:
                 await self._reply(event, lambda caller: self._desk.say(caller, line))
             case Pressed(_, wire):
                 await self._reply(event, lambda caller: self._desk.press(caller, wire))
+                if event.card is None:
+                    await self._home(event.source)
             case Submitted(_, wire, values):
                 await self._reply(event, lambda caller: self._desk.submit(caller, wire, values))
-            case HomeOpened(source):
-                await self._home(source)
+            case HomeOpened(source, on_home):
+                await self._welcome(source)
+                if on_home:
+                    await self._home(source)
             case Left(source):
                 if self._left:
                     await self._left(source.tenant)
@@ -251,6 +259,13 @@ class Conversation:
             await self._cards.apologise(source, NO_SCOPE if blind else NO_ROLE)
             return None
 
+    async def _known_admin(self, source: Source) -> bool:
+        """The same where nobody waits to be told."""
+        try:
+            return await self._people.is_admin(source.tenant, source.user)
+        except (RefusedError, Unavailable):
+            return False
+
     async def _placeholder(self, source: Source) -> Place:
         """The place with a message in it that the result will replace, whichever process shows it. Where we may not
         post, the place stays without one, and the result is whispered."""
@@ -260,11 +275,22 @@ class Conversation:
             await self._cards.shut_out(source, refused.code)
             return source.place
 
+    async def _welcome(self, source: Source) -> None:
+        """Greet whoever opens the conversation for the first time; over all replicas once."""
+        try:
+            new = await self._once.first(f"slack:welcome:{source.tenant}:{source.user}", WELCOME_SECONDS)
+        except Unavailable:
+            return
+        if new:
+            seal = self._desk.seal(self._caller(source, source.place), WELCOME)
+            await self._cards.answer(source, source.place, WELCOME, seal, None)
+
     async def _home(self, source: Source) -> None:
         shown = []
-        caller = self._caller(source, source.place)
+        caller = self._caller(source, source.place, await self._known_admin(source))
         for line in HOME:
-            if line.split()[0] in COMMANDS:
+            command = COMMANDS.get(line.split()[0])
+            if command and (caller.is_admin or not command.admins):
                 replies = [reply async for reply in self._desk.say(caller, "/" + line)]
                 shown += [(view, self._desk.seal(caller, view)) for view in replies if isinstance(view, View)][-1:]
         await self._cards.publish(source, shown)

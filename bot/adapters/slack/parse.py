@@ -85,9 +85,10 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class HomeOpened:
-    """Someone looks at the App Home."""
+    """Someone looks at the App Home, or at the messages beside it."""
 
     source: Source
+    on_home: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +269,7 @@ def _happened(payload: Mapping[str, Any], bot: str) -> Event | None:
         place=place,
     )
     if kind == "app_home_opened":
-        return HomeOpened(source) if _text(happened, "tab") == "home" else None
+        return HomeOpened(source, _text(happened, "tab") == "home")
     if kind == "app_mention" and user and not happened.get("bot_id"):
         return Said(source, line_of(typed(_after_mention(_text(happened, "text"), bot))))
     if kind == "app_uninstalled" or (kind == "tokens_revoked" and _object(happened, "tokens").get("bot")):

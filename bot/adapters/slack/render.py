@@ -97,7 +97,7 @@ def sentence(text: str) -> Json:
 
 def about(channel: str, body: Json) -> Json:
     """A message with the channel that it is about named below it, which leads there."""
-    link = {"type": "rich_text_section", "elements": [{"type": "channel", "channel_id": channel}]}
+    link = {"type": "rich_text_section", "elements": [rich.channel(channel)]}
     return {**body, "blocks": [*body["blocks"], {"type": "rich_text", "elements": [link]}]}
 
 
@@ -121,11 +121,13 @@ def _metadata(wire: str, place: Place) -> str:
 
 
 def home(cards: Iterable[tuple[View, Seal]], channel: str) -> Json:
-    """The App Home that shows these views one below the other. `channel` is the conversation with its reader."""
+    """The App Home that shows these views one below the other, without files, which it cannot show. `channel` is the
+    conversation with its reader."""
     blocks: list[Json] = []
     for number, (view, seal) in enumerate(cards):
         divider: list[Json] = [{"type": "divider"}] if number else []
-        parts = [*divider, *message(view, seal).body["blocks"]]
+        shown = replace(view, blocks=tuple(block for block in view.blocks if not isinstance(block, Files)))
+        parts = [*divider, *message(shown, seal).body["blocks"]]
         for part in parts:  # ids are unique over the whole surface
             if "block_id" in part:
                 part["block_id"] = f"{part['block_id']}.{number}"

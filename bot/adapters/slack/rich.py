@@ -6,6 +6,7 @@ messages of more than about 13,200 characters in all (slackapi/bolt-js#2509).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from bot.core.views import Board, Bullets, Choice, Choices, Files, Line, Mark, R
 Json = dict[str, Any]
 
 MAX_RICH = 3000
+_CHANNEL = re.compile(r"[CG][A-Z0-9]{1,40}")
 DATE = "{date_short_pretty} at {time}"
 """Such as "tomorrow at 9:30 AM" (Slack's date formatting)."""
 _STYLES = {Style.CODE: "code", Style.STRONG: "bold", Style.EMPHASIS: "italic"}
@@ -76,6 +78,11 @@ def text(words: str, style: Style = Style.PLAIN) -> Json:
     return element
 
 
+def channel(id: str) -> Json:
+    """The name of a channel, which leads there."""
+    return {"type": "channel", "channel_id": id}
+
+
 def date(at: datetime, words: str) -> Json:
     """A moment, which Slack tells in the reader's own zone and words; `words` where it cannot."""
     return {"type": "date", "timestamp": int(at.timestamp()), "format": DATE, "fallback": words}
@@ -85,6 +92,8 @@ def words(block: Json) -> str:
     """All the words of a block, as plain text."""
     if block.get("type") == "date":
         return str(block["fallback"])
+    if block.get("type") == "channel":
+        return f"#{block['channel_id']}"
     if block.get("type") in {"text", "plain_text"}:
         return str(block["text"])
     nested = block.get("elements") or ([block["text"]] if isinstance(block.get("text"), dict) else [])
@@ -118,8 +127,8 @@ def _sections(line: Line) -> Iterator[Json]:
     room, elements = MAX_RICH, list[Json]()
     for span in line:
         rest = visible(span.text)
-        if span.at and 0 < len(rest) <= room:
-            elements.append(date(span.at, rest))
+        if (special := _special(span, rest)) and len(rest) <= room:
+            elements.append(special)
             rest, room = "", room - len(rest)
         while rest:
             if not room:
@@ -128,6 +137,13 @@ def _sections(line: Line) -> Iterator[Json]:
             elements.append(text(rest[:room], span.style))
             rest, room = rest[room:], room - len(elements[-1]["text"])
     yield {"type": "rich_text_section", "elements": elements or [text(" ")]}
+
+
+def _special(span: Span, words: str) -> Json | None:
+    """What Slack itself puts in words: a moment, a channel."""
+    if span.channel and _CHANNEL.fullmatch(span.channel):
+        return channel(span.channel)
+    return date(span.at, words) if span.at and words else None
 
 
 def _packed(sections: Iterable[Json]) -> Iterator[Json]:

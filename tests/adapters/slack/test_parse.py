@@ -233,11 +233,14 @@ def test_the_shortcut_runs_a_message_in_its_thread() -> None:
     assert parse.starts_run(found)
 
 
-@pytest.mark.parametrize(("tab", "kind"), [("home", HomeOpened), ("messages", type(None))])
-def test_only_the_home_tab_is_drawn(tab: str, kind: type) -> None:
+@pytest.mark.parametrize(("tab", "on_home"), [("home", True), ("messages", False)])
+def test_the_home_tab_is_told_from_the_messages_beside_it(tab: str, on_home: bool) -> None:
     event = {"type": "app_home_opened", "user": "U1", "channel": "D1", "tab": tab}
 
-    assert kind is type(parse.event({"type": "event_callback", "event": event}, NOW))
+    found = parse.event({"type": "event_callback", "event": event}, NOW)
+
+    assert isinstance(found, HomeOpened)
+    assert found.on_home == on_home
 
 
 @pytest.mark.parametrize(

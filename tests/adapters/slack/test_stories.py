@@ -8,7 +8,7 @@ import pytest
 
 from bot.adapters.slack.parse import SHORTCUT
 from bot.core.runs import Finished, Outcome, Printed, Refusal, RefusalReason, RunFile, Running, RunResult
-from tests.adapters.slack.fake_slack import FakeSlack, Fault, labels, words
+from tests.adapters.slack.fake_slack import FakeSlack, Fault, labels
 from tests.adapters.slack.serving import LiveQueue, bot
 
 HTTP = pytest.mark.parametrize("http", [False, True], ids=["socket", "http"])
@@ -260,22 +260,6 @@ async def test_a_proof_is_whispered(slack: FakeSlack) -> None:
     assert len(slack.shown(to="U1")) == 3
 
 
-async def test_home_shows_progress_and_its_buttons_answer_in_the_conversation(slack: FakeSlack) -> None:
-    async with bot(slack):
-        await slack.open_home()
-        home = await slack.until(lambda: slack.homes.get("U1"), "a home")
-        shown = words(home["blocks"])
-        assert "Leaderboard · " in shown
-        assert "I teach PyTorch" in shown
-
-        await slack.press_home("Play Quiz 1")
-        card = await slack.see("question 1 of", channel="DU1")
-        await slack.press(card, "A")
-        await slack.see("1 answered", channel="DU1")
-
-    assert slack.shown() == [card]
-
-
 async def test_a_run_from_the_conversation_stays_there(slack: FakeSlack) -> None:
     queue = LiveQueue(ended("proved"))
     async with bot(slack, queue=queue) as running:
@@ -290,16 +274,6 @@ async def test_a_run_from_the_conversation_stays_there(slack: FakeSlack) -> None
         result = await slack.see("proved", channel="DU1")
 
     assert labels(result.body["blocks"]) == ["Run again", "Edit and run", "Delete"]
-
-
-async def test_other_tabs_of_home_are_left_alone(slack: FakeSlack) -> None:
-    async with bot(slack):
-        ack = await slack.open_home(tab="messages")
-        await slack.command("/help")
-        await slack.see("I teach", to="U1")
-
-    assert ack.status == 200
-    assert slack.homes == {}
 
 
 def _options(slack: FakeSlack) -> list[str]:
