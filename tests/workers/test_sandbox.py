@@ -383,6 +383,14 @@ async def test_a_run_gives_way_to_the_bot_on_the_same_machine(sandbox: Sandbox) 
     assert (await ran(sandbox, "import os\nos.nice(0)")).output == "5\n"
 
 
+async def test_a_limit_can_be_raised_and_lowered_from_run_to_run(sandbox: Sandbox) -> None:
+    source = "x = torch.ones(2**27)\nx.nbytes >> 20"
+
+    outcomes = [(await ran(sandbox, source, replace(LIMITS, memory_bytes=m << 20))).outcome for m in (2048, 256, 1024)]
+
+    assert outcomes == [Outcome.OK, Outcome.OUT_OF_MEMORY, Outcome.OK]
+
+
 # Several at once
 
 

@@ -47,6 +47,7 @@ _namespace: dict[str, Any] = _main.__dict__
 
 def preload() -> dict[str, Any]:
     """In the zygote: import everything a first snippet would wait for. Returns what the supervisor wants to know."""
+    sys.modules["redis"] = None  # type: ignore[assignment]  # it is the worker's; torch would load 6 MB of it
     import numpy
     import torch
     import torch._dynamo
@@ -56,6 +57,7 @@ def preload() -> dict[str, Any]:
     import torch.optim
     import torch.profiler
 
+    del sys.modules["redis"]
     torch.set_num_threads(1)  # a parallel region here would leave every fork a thread pool without threads
     _namespace.update(__builtins__=builtins, torch=torch, nn=torch.nn, F=torch.nn.functional, np=numpy)
     _patch_compile(torch)
@@ -68,7 +70,7 @@ def preload() -> dict[str, Any]:
 
 
 def main(channel: int, output: int, page: mmap.mmap, landlock_version: int, filter_: bytes) -> NoReturn:
-    """In C: lock this process in, say so, receive the snippet, run it, end."""
+    """In the snippet's process: lock this process in, say so, receive the snippet, run it, end."""
     try:
         _connect(channel, output)
         _settle()
@@ -119,6 +121,7 @@ def _settle() -> None:
     """Everything that need not wait for the snippet: streams, environment, seeds, threads, the first touch of pages."""
     import torch
 
+    threading._after_fork()  # type: ignore[attr-defined]  # the only hook that a single thread needs
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # inherited 0 from init; with it /proc/self would be closed to its owner
     os.setsid()
     _write("/proc/self/oom_score_adj", "1000")  # when memory ends, the kernel takes the snippet and not its init
@@ -133,7 +136,7 @@ def _settle() -> None:
         setattr(sys, f"__{name}__", getattr(sys, name))
     random.seed()
     _namespace["np"].random.seed()
-    torch.seed()
+    torch.default_generator.seed()  # torch.seed() would format a stack for each kind of device that is not here
     torch.set_num_threads(_THREADS)
     sys.modules["__main__"] = _main
     kernel.prctl(kernel.PR_SET_NAME, ctypes.addressof(ctypes.create_string_buffer(b"snippet")))
@@ -264,6 +267,7 @@ def _preload_figures() -> None:
     import matplotlib
 
     matplotlib.use("Agg")
+    import matplotlib.font_manager as font_manager
     import matplotlib.pyplot as pyplot
 
     pyplot.show = lambda *_, **__: None  # figures are saved at the end; Agg would only warn
@@ -271,6 +275,7 @@ def _preload_figures() -> None:
     figure.add_subplot().plot([0, 1], label="warm")
     figure.savefig(io.BytesIO(), format="png")
     pyplot.close(figure)
+    font_manager._get_font.cache_clear()  # type: ignore[attr-defined]  # open files: forks would share their position
 
 
 def _patch_compile(torch: Any) -> None:

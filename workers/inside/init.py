@@ -27,6 +27,9 @@ class Order:
     """ABI version, 0 for none."""
     filter: bytes
     """The system call filter."""
+    user: int
+    """Who the zygote is, outside of the run's user namespace."""
+    group: int
     tmp_bytes: int
     tmp_inodes: int
 
@@ -44,6 +47,10 @@ def main(order: Order) -> None:
 
 
 def _run(order: Order) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # the zygote ignores it; we wait for the snippet
+    # Pid 1 ignores what it does not handle; Python's own handler for SIGINT would be handling it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    wall.name_user(order.user, order.group)
     wall.build(order.tmp_bytes, order.tmp_inodes)
     os.mkdir(OUTPUT_FOLDER, 0o700)
     # Held from before the first line of the snippet: whatever it puts in this place later, we read this folder.
@@ -54,7 +61,7 @@ def _run(order: Order) -> None:
     wire.send(order.channel, wire.HELLO)
     _expect(order.channel, wire.CONFINED)
     ours, theirs = socket.socketpair()
-    snippet = os.fork()
+    snippet = kernel.fork()
     if snippet == 0:
         child.main(theirs.detach(), order.output, page, order.landlock, order.filter)
     theirs.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 
 from workers.inside import kernel
@@ -10,7 +9,7 @@ from workers.inside import kernel
 INSIDE_ID = 1000
 """User and group of a run inside its user namespace."""
 
-_NAMESPACES = (
+NAMESPACES = (
     kernel.CLONE_NEWUSER
     | kernel.CLONE_NEWNS
     | kernel.CLONE_NEWPID
@@ -19,13 +18,12 @@ _NAMESPACES = (
     | kernel.CLONE_NEWUTS
     | kernel.CLONE_NEWCGROUP
 )
+"""What a run has of its own."""
 _PLAIN = kernel.MS_NOSUID | kernel.MS_NODEV
 
 
-def enter_namespaces() -> None:
-    """Leave every namespace of the zygote; the next fork is pid 1 of the new process namespace."""
-    user, group = os.getuid(), os.getgid()
-    kernel.unshare(_NAMESPACES)
+def name_user(user: int, group: int) -> None:
+    """As the first process of a new user namespace: be INSIDE_ID there, whom `user` and `group` are outside."""
     _write("/proc/self/setgroups", "deny")
     _write("/proc/self/uid_map", f"{INSIDE_ID} {user} 1")
     _write("/proc/self/gid_map", f"{INSIDE_ID} {group} 1")

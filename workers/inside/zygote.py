@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
+import platform
 import signal
 import socket
 import time
 
-from workers.inside import child, init, landlock, seccomp, wall, wire
+from workers.inside import child, init, kernel, landlock, memory, seccomp, wall, wire
+from workers.inside.syscalls import CHECKED
 
 NICENESS = 5
 """Of everything in the jail, from the import of torch on: where a bot shares the machine, its answers come first."""
@@ -28,14 +29,17 @@ def main(descriptor: int) -> None:
     except Exception as error:  # the edge of a process: the supervisor turns this into a refusal to serve
         wire.send(descriptor, wire.FAILED, f"{type(error).__name__}: {error}".encode())
         return
-    gc.collect()
-    gc.freeze()  # so that no collection in a run touches, and so copies, the pages shared by all
+    memory.settle()
     facts = {"landlock": landlock_version, "seconds": round(time.monotonic() - began, 3), **prepared}
     wire.send(descriptor, wire.READY, json.dumps(facts).encode())
     _serve(control, landlock_version, filter_)
 
 
 def _serve(control: socket.socket, landlock_version: int, filter_: bytes) -> None:
+    user, group = os.getuid(), os.getgid()
+    clone = CHECKED["clone"][seccomp.ARCHITECTURES.index(platform.machine())]
+    assert clone is not None
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the runs; their end is the supervisor's business
     while True:
         header, descriptors, _, _ = socket.recv_fds(control, wire.HEADER.size, 2)
         if not header:
@@ -44,28 +48,18 @@ def _serve(control: socket.socket, landlock_version: int, filter_: bytes) -> Non
         order = json.loads(control.recv(length, socket.MSG_WAITALL))
         if kind != wire.FORK or len(descriptors) != 2:
             raise wire.Closed(f"unexpected frame {kind!r}")
-        forked = os.fork()
-        if forked == 0:
-            os.close(control.detach())
-            channel, output = descriptors
-            _become_run(init.Order(channel, output, landlock_version, filter_, order["tmp_bytes"], order["tmp_inodes"]))
+        channel, output = descriptors
+        try:
+            forked = kernel.fork_into(wall.NAMESPACES, clone)
+        except OSError as error:
+            wire.send(channel, wire.FAILED, f"{error}".encode())
+        else:
+            if forked == 0:
+                os.close(control.detach())
+                sizes = order["tmp_bytes"], order["tmp_inodes"]
+                init.main(init.Order(channel, output, landlock_version, filter_, user, group, *sizes))
         for each in descriptors:
             os.close(each)
-        os.waitpid(forked, 0)
-
-
-def _become_run(order: init.Order) -> None:
-    """In A: new namespaces, then B as their pid 1. Does not return."""
-    try:
-        # pid 1 ignores what it does not handle; Python's own handler for SIGINT would be handling it.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        wall.enter_namespaces()
-        if os.fork() == 0:
-            init.main(order)
-    except BaseException as error:  # nothing may unwind into the zygote's loop
-        wire.send(order.channel, wire.FAILED, f"{type(error).__name__}: {error}".encode())
-    finally:
-        os._exit(0)
 
 
 def _assert_single_threaded() -> None:

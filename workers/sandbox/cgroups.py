@@ -30,6 +30,7 @@ _FIRST = {
 }
 _LAST = {1: {"cpu.shares": "335"}, 2: {"cpu.weight": "33"}}
 """All runs together weigh what one process at nice 5 does: niceness itself counts only within a group."""
+_LEAF = "torchquiz.supervisor"
 _OWN_PROCESSES = 2  # init, and one for the moment in which it forks
 FIX = (
     "give the worker a delegated cgroup: under systemd `Delegate=yes` (or start it by "
@@ -51,7 +52,7 @@ class RunGroup:
             _write(folder / "cgroup.procs", str(pid))
 
     def limit(self, limits: Limits) -> None:
-        """Set what the run may use."""
+        """Set what the run may use; may be repeated with other limits."""
         processors = os.cpu_count() or 1
         share = int(_PERIOD * max(1.0, min(processors, limits.cpu_seconds / limits.seconds)))
         values = {"pids": {"pids.max": str(limits.processes + _OWN_PROCESSES)}}
@@ -68,11 +69,18 @@ class RunGroup:
                 "memory.memsw.limit_in_bytes": str(limits.memory_bytes),
                 "memory.swappiness": "0",
             }
+            self._unlimit_swap()
             values["cpu"] = {"cpu.cfs_period_us": str(_PERIOD), "cpu.cfs_quota_us": str(share)}
         for controller, folder in self.folders.items():
             for name, value in values[controller].items():
                 if (folder / name).exists():  # swap accounting may be off, then there is no swap file to set
                     _write(folder / name, value)
+
+    def _unlimit_swap(self) -> None:
+        """Memory with swap is never less than memory alone: open it first, so that both can go up or down."""
+        file = self.folders["memory"] / "memory.memsw.limit_in_bytes" if "memory" in self.folders else None
+        if file is not None and file.exists():
+            _write(file, "-1")
 
     def hurry(self) -> None:
         """Put a run that is being killed first: dying takes processor time, and 64 processes share one group's turn."""
@@ -122,6 +130,17 @@ class Cgroups:
         for folder in set(folders.values()):
             folder.mkdir()
         return RunGroup(folders, self.version)
+
+    def hasten(self) -> None:
+        """Blocks for some 10 ms; then processes join groups at once for a while.
+
+        Before the first change of groups the kernel waits until every processor has passed a quiet moment. Moving this
+        process to where it is already makes it do that now, while the process that shall join is still being forked.
+        """
+        if (folder := self.parents.get("pids")) is not None:
+            leaf = folder.parent / _LEAF
+            with contextlib.suppress(OSError):
+                _write((leaf if leaf.is_dir() else folder.parent) / "cgroup.procs", str(os.getpid()))
 
     def close(self) -> None:
         """Remove the parents. Runs must have gone."""
@@ -215,7 +234,7 @@ def _delegate(base: Path, controllers: tuple[str, ...]) -> None:
     except OSError as error:
         if error.errno != errno.EBUSY:
             raise
-        leaf = base / "torchquiz.supervisor"
+        leaf = base / _LEAF
         leaf.mkdir(exist_ok=True)
         for pid in (base / "cgroup.procs").read_text().split():
             with contextlib.suppress(ProcessLookupError):

@@ -127,6 +127,8 @@ class RunTree:
     pipe: asyncio.ReadTransport
     over: asyncio.Event
     memory_unbounded: bool
+    limits: Limits
+    """What its group holds it to already."""
     born: float = field(default_factory=time.monotonic)
     _discarding: asyncio.Task[None] | None = None
 
@@ -150,10 +152,8 @@ class RunTree:
         await asyncio.shield(self._discarding)
 
     async def _run(self, source: str, limits: Limits, listener: Callable[[str], None] | None) -> Remains:
-        try:
-            self.group.limit(limits)
-        except OSError as error:
-            raise SandboxUnavailable(f"the run's control group refuses its limits: {error}", CGROUP_FIX) from error
+        if limits != self.limits:
+            _limited(self.group, limits)
         self.output.room, self.output.listener = limits.output_bytes, listener
         request = {"source": source, "limits": asdict(limits), "memory_unbounded": self.memory_unbounded}
         story = Story(self.over)
@@ -223,6 +223,8 @@ async def forked(jail: Jail, cgroups: Cgroups, limits: Limits) -> RunTree:
         undo.callback(_leave, jail)
         try:
             async with asyncio.timeout(_FORK_SECONDS):
+                hastening = asyncio.create_task(asyncio.to_thread(cgroups.hasten))
+                undo.push_async_callback(asyncio.wait, {hastening})
                 channel, pipe, output = await _ordered(jail, limits, over)
                 undo.callback(channel.close)  # init leaves at the end of its stream
                 undo.callback(pipe.close)
@@ -231,7 +233,8 @@ async def forked(jail: Jail, cgroups: Cgroups, limits: Limits) -> RunTree:
                 undo.callback(os.close, pidfd)
                 group = cgroups.group()
                 undo.push_async_callback(group.remove)
-                group.attach(pid)
+                _limited(group, limits)
+                await asyncio.to_thread(group.attach, pid)
                 reader, writer = await asyncio.open_connection(sock=channel)
                 undo.callback(writer.close)
                 writer.write(_frame(wire.CONFINED))
@@ -241,8 +244,16 @@ async def forked(jail: Jail, cgroups: Cgroups, limits: Limits) -> RunTree:
         except (OSError, wire.Closed, asyncio.IncompleteReadError, TimeoutError) as error:
             problem = f"the inner wall cannot be built: {error or 'not in time'}"
             raise SandboxUnavailable(problem, INNER_FIX) from error
+        await hastening
         undo.pop_all()
-    return RunTree(jail, group, pidfd, reader, writer, output, pipe, over, not cgroups.bounds_memory)
+    return RunTree(jail, group, pidfd, reader, writer, output, pipe, over, not cgroups.bounds_memory, limits)
+
+
+def _limited(group: RunGroup, limits: Limits) -> None:
+    try:
+        group.limit(limits)
+    except OSError as error:
+        raise SandboxUnavailable(f"the run's control group refuses its limits: {error}", CGROUP_FIX) from error
 
 
 def _leave(jail: Jail) -> None:
