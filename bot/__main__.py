@@ -194,12 +194,13 @@ def pictures(folder: Path | None) -> None:
 @content.command()
 @_FOLDER
 @click.option("--as", "surface", default="text", show_default=True, help="text, web, discord or slack.")
+@click.option("--json", "as_object", is_flag=True, help="Print what is sent, as one JSON object by card.")
 @click.argument("item")
-def preview(folder: Path | None, surface: str, item: str) -> None:
-    """Show ITEM side by side as a surface will show it."""
+def preview(folder: Path | None, surface: str, as_object: bool, item: str) -> None:
+    """Show every card of ITEM as a surface will show it: all sides, and the verdict on each option."""
     from bot.cli.preview import preview_item
 
-    click.echo(preview_item(_bank_folder(folder), item, surface))
+    click.echo(_run(preview_item(_bank_folder(folder), item, surface, as_json=as_object)))
 
 
 @content.command()
