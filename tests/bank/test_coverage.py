@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from bot.bank.lint import counts, strictly_longest
+from bot.bank.lint import counts
+from bot.bank.tells import GUESSES, chance, share, strictly_longest, strictly_shortest
 from bot.core.ids import ItemId
 from bot.core.kinds.multiple_choice import MultipleChoice
 from tests.app.building import BANK
@@ -40,12 +41,16 @@ def test_at_least_305_items_have_a_proof() -> None:
     assert sum(item.proof is not None for item in BANK.items.values()) >= 305
 
 
-def test_the_longest_option_and_the_written_letter_say_nothing_about_the_answer() -> None:
+def test_no_simple_way_to_guess_pays() -> None:
     questions = [each for quiz in BANK.quizzes.values() for each in quiz.questions if isinstance(each, MultipleChoice)]
     letters = Counter(str(each.right()) for each in questions)
 
-    assert sum(map(strictly_longest, questions)) <= 0.3 * len(questions)
+    assert share(questions, strictly_longest) <= 0.3
+    assert share(questions, strictly_shortest) >= 0.15
+    assert all(sum(map(strictly_longest, quiz.questions)) <= 4 for quiz in BANK.quizzes.values())
     assert all(0.2 * len(questions) <= letters[letter] <= 0.3 * len(questions) for letter in "abcd")
+    for picks in GUESSES.values():
+        assert sum(chance(each, picks) for each in questions) < 0.4 * len(questions)
 
 
 def test_topics_build_only_on_earlier_ones() -> None:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.bank.lint import lint, strictly_longest
-from bot.bank.load import load
+import pytest
+
+from bot.bank.authoring import example
+from bot.bank.lint import lint
+from bot.bank.load import FOLDER, load
+from bot.bank.tells import strictly_longest
+from bot.bank.wording import MOST_LABEL
+from tests.app.building import BANK
 from tests.bank.building import bank, question, replaced
+from tests.bank.test_authoring import bank_of
 
 
 def findings(folder: Path) -> list[str]:
@@ -52,14 +59,92 @@ def test_two_stems_of_almost_the_same_words_are_named(tmp_path: Path) -> None:
     assert "quiz-01-q02: asks almost the same as quiz-01-q01" in finding
 
 
-def test_the_spread_of_letters_is_judged_over_a_large_bank(tmp_path: Path) -> None:
-    swap = "{text: its storage, right: true, reason: A view is another look at the same storage.}"
-    even = [distinct(n, swap, "{text: its values, right: true, reason: Another look.}") for n in range(1, 45)]
+def many(right: str, wrong: str) -> list[str]:
+    """As many questions as a share needs, with these two options."""
+    old = "{text: its storage, right: true, reason: A view is another look at the same storage.}"
+    new = "{text: " + right + ", right: true, reason: A view is another look at it.}"
+    return [distinct(n, old, new).replace("text: its shape", f"text: {wrong}") for n in range(1, 45)]
 
-    assert any(
-        "option b is right in 0% of all questions (between 20% and 30%)" in each
-        for each in findings(bank(tmp_path, *even))
-    )
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "problem"),
+    [
+        ("its storage", "its shape", "the right option is the longest in 100% of all questions (at most 30%)"),
+        ("its storage", "its shape", "the right option is the shortest in 0% of all questions (at least 15%)"),
+        ("its storage", "its shape", "option b is right in 0% of all questions (between 20% and 30%)"),
+        ("its storage", "its shape", "option a is right in 100% of all questions (between 20% and 30%)"),
+        ("'`its memory`'", "its shape too", "“pick one with code” gets 100% of all questions right (at most 40%)"),
+        ("its memory", "only its shape", "“avoid absolute words” gets 100% of all questions right (at most 40%)"),
+    ],
+)
+def test_ways_to_guess_are_measured_over_a_large_bank(tmp_path: Path, right: str, wrong: str, problem: str) -> None:
+    found = findings(bank(tmp_path, *many(right, wrong)))
+
+    assert any(each == f"quizzes: {problem}" for each in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("text: its shape", "text: the storage.", "options 1 and 2 say the same (only one of them may be defensible)"),
+        ("text: its shape", "text: a storage now", "options 1 and 2 overlap: one says what the other says and more"),
+        ("text: its shape", "text: all of these", "an option says “all of these” (each option stands for one"),
+        ("text: its shape", "text: none of the above", "says “none of the above”, but options are shuffled"),
+        (
+            "reason: The shape is what a view changes.",
+            "reason: Wrong.",
+            "the reason of option 2 has 1 words (say why in 4 to 35)",
+        ),
+        ("with `x`?", "with `x?", "shows “`” as it is in “"),
+        ("What does", "What **does", "shows “**” as it is"),
+        ("What does", "What &amp;amp; does", "shows “&amp;” as it is"),
+        ("What does", "What does " + "on and " * 30, "`stem` has 67 words (at most 60)"),
+        ("A view has its own", "A view has " + "and " * 40 + "its own", "a sentence of 52 words: “A view has and"),
+        ("  code: |", "  code: |\n    # x\n", ""),
+    ],
+)
+def test_what_reads_badly_is_named_with_what_to_do(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    found = findings(bank(tmp_path, replaced("its storage", "the storage").replace(old, new)))
+
+    assert any(problem in each for each in found) if problem else found == []
+
+
+def test_one_character_of_code_may_be_what_a_question_is_about(tmp_path: Path) -> None:
+    text = replaced("text: its storage", "text: '`a * b`'").replace("text: its shape", "text: '`a @ b`'")
+
+    assert findings(bank(tmp_path, text)) == []
+
+
+def test_every_button_of_the_bank_fits_a_phone() -> None:
+    labels = {side.label for item in BANK.items.values() for side in item.sides()[1:]}
+
+    assert max(map(len, labels)) <= MOST_LABEL
+
+
+def test_a_name_too_long_for_a_menu_is_named(tmp_path: Path) -> None:
+    text = example("formula", FOLDER).replace("name: Mean absolute error", "name: " + "long " * 13)
+
+    assert any("the name has 64 characters (at most 60)" in each for each in findings(bank_of(tmp_path, text)))
+
+
+def test_a_quiz_without_course_and_a_course_without_quiz_are_named(tmp_path: Path) -> None:
+    folder = bank(tmp_path, question())
+    (folder / "courses.yaml").write_text("courses:\n  - {number: 1, title: First, quizzes: [2, 3, 3]}\n")
+
+    assert findings(folder) == [
+        "courses.yaml: there is no quiz 2 (remove it, or write the quiz)",
+        "courses.yaml: quiz 3 stands here 2 times (keep one of them)",
+        "courses.yaml: there is no quiz 3 (remove it, or write the quiz)",
+        "courses.yaml: quiz 1 belongs to no course (add it to one)",
+    ]
+
+
+def test_a_topic_builds_only_on_earlier_ones(tmp_path: Path) -> None:
+    folder = bank(tmp_path, question())
+    (folder / "topics.yaml").write_text("topics:\n  - {id: tensors, title: Tensors, builds_on: [losses]}\n")
+
+    (finding,) = findings(folder)
+    assert finding.startswith("topics.yaml: `tensors` builds on `losses`, which is no earlier topic (list topics in")
 
 
 def test_the_bank_that_comes_with_the_product_has_no_findings() -> None:

@@ -14,7 +14,7 @@ from bot.core.questions import Item, Prose, Side, labelled, one_line, single_par
 from bot.core.text import letter
 from bot.core.views import Block, Bullets, Choice, Choices, Line, Mark, Span, Style, text_of
 
-MAX_EXPLANATION_WORDS = 90
+MAX_EXPLANATION_WORDS = 80
 MAX_OPTION_LENGTH = 160
 _IDS = tuple(map(OptionId, "abcdef"))
 
