@@ -1,10 +1,16 @@
-"""Proving the bank: every proof and every code sample runs in the sandbox, twice, through the same queue as `/run`."""
+"""Proving the bank: every proof and every code sample runs in the sandbox, twice, through the same queue as `/run`.
+
+A new proof runs a third time, once for each of its asserts with that one negated: an assert that is never reached, or
+whose failure is swallowed, proves nothing.
+"""
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import copy
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -72,9 +78,11 @@ def snippets(items: Iterable[Item]) -> Iterator[Snippet]:
 class Prover:
     """Runs snippets through a queue, `width` at a time."""
 
-    def __init__(self, queue: RunQueue, width: int) -> None:
+    def __init__(self, queue: RunQueue, width: int, known: Collection[str] = ()) -> None:
+        """`known` are the digests of proofs whose asserts need not be negated again."""
         self._queue = queue
         self._width = width
+        self._known = frozenset(known)
 
     async def prove(self, wanted: Iterable[Snippet]) -> AsyncIterator[Ran]:
         """Run each snippet twice; results come as they are done, in no order."""
@@ -105,7 +113,72 @@ class Prover:
                 problem = f"with another seed: {problem}"
             elif not problem and snippet.claim is Claim.SAMPLE and second.output != first.output:
                 problem = "prints something else each time; seed it, and print no addresses or times"
+            elif not problem and snippet.claim is Claim.PROOF and snippet.digest not in self._known:
+                problem = _survivors(await run_once(self._queue, negated(snippet.source)))
         return Ran(snippet, first.output, first.torch_version, problem)
+
+
+_NEGATED = """
+import contextlib, io, warnings
+warnings.simplefilter("ignore")
+for line, source in VARIANTS:
+    world = {"__name__": "__main__", "torch": torch, "nn": nn, "F": F}
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(source, "proof", "exec"), world)
+    except BaseException:
+        continue
+    print(line)
+print("done")
+"""
+
+
+def negated(source: str) -> str:
+    """A snippet that runs `source` once for each of its asserts, negated, and prints the lines of those that nobody
+    missed."""
+    tree = ast.parse(source)
+    count = sum(isinstance(node, ast.Assert) for node in ast.walk(tree))
+    variants = []
+    for number in range(count):
+        variant = copy.deepcopy(tree)
+        node = [each for each in ast.walk(variant) if isinstance(each, ast.Assert)][number]
+        node.test = ast.UnaryOp(ast.Not(), node.test)
+        variants.append((node.lineno, ast.unparse(ast.fix_missing_locations(variant))))
+    return f"VARIANTS = {variants!r}\n{_NEGATED}"
+
+
+def _survivors(result: RunResult) -> str:
+    printed = result.output.splitlines()
+    if "done" not in printed:
+        return f"with its asserts negated: {problem_of(result)}"
+    lines = [line for line in printed if line.isdigit()]
+    return f"the assert in line {lines[0]} may be negated and nothing fails; it proves nothing" if lines else ""
+
+
+_RESOLVING = """
+import importlib, warnings
+warnings.simplefilter("ignore")
+for symbol in SYMBOLS:
+    parts = symbol.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            value = importlib.import_module(".".join(parts[:cut]))
+            break
+        except ImportError:
+            continue
+    for part in parts[cut:]:
+        value = getattr(value, part, None)
+    if value is None:
+        print(symbol)
+"""
+
+
+async def unknown_symbols(queue: RunQueue, items: Iterable[Item]) -> frozenset[str]:
+    """The symbols of torch that references name and that are not there."""
+    named = {reference.symbol for item in items for reference in item.references}
+    symbols = sorted(symbol for symbol in named if symbol.startswith("torch."))
+    result = await run_once(queue, f"SYMBOLS = {symbols!r}\n{_RESOLVING}") if symbols else RunResult(Outcome.OK)
+    return frozenset(result.output.split()) if result.outcome is Outcome.OK else frozenset()
 
 
 async def run_once(queue: RunQueue, source: str) -> RunResult:

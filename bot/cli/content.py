@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bot.app.proving import Claim, Prover, Ran, snippets
+from bot.app.proving import Claim, Prover, Ran, snippets, unknown_symbols
 from bot.bank.findings import Finding
 from bot.bank.lint import counts, lint
 from bot.bank.load import examine
@@ -18,6 +18,7 @@ from bot.bank.record import Proved, outdated, read_record, write_record
 from bot.cli.worker_process import queue_apart
 from bot.config import Settings
 from bot.core.bank import Bank
+from bot.core.ids import ItemId
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,14 @@ async def check_bank(settings: Settings, folder: Path, check: Check) -> int:
     bank, findings = examine(folder)
     findings += lint(bank)
     record = read_record(folder)
-    ran = [] if not check.proofs else await _prove(settings, bank, record if check.changed else {})
+    ran, unknown = (await _prove(settings, bank, record, check.changed)) if check.proofs else ([], frozenset[str]())
     findings += [_failed(bank, each) for each in ran if each.problem]
+    findings += [
+        _at(bank, item.id, f"torch has no `{reference.symbol}`", "look for a typing mistake")
+        for item in bank.items.values()
+        for reference in item.references
+        if reference.symbol in unknown
+    ]
     if ran and not findings:
         findings += _recorded(folder, bank, ran, record, check)
     if check.as_object:
@@ -46,28 +53,33 @@ async def check_bank(settings: Settings, folder: Path, check: Check) -> int:
     return 1 if findings else 0
 
 
-async def _prove(settings: Settings, bank: Bank, held: Mapping[str, Proved]) -> list[Ran]:
-    wanted = [
-        each for each in snippets(bank.items.values()) if each.key not in held or held[each.key].code != each.digest
-    ]
-    total = len(wanted)
-    if not total:
-        return []
+async def _prove(
+    settings: Settings, bank: Bank, record: Mapping[str, Proved], changed: bool
+) -> tuple[list[Ran], frozenset[str]]:
+    """What ran, and the symbols of references that torch does not have."""
+    held = {key: proved.code for key, proved in record.items()}
+    wanted = [each for each in snippets(bank.items.values()) if not changed or held.get(each.key) != each.digest]
+    if not wanted:
+        return [], frozenset()
     ran: list[Ran] = []
     async with queue_apart(settings) as queue:
         watched = sys.stderr.isatty()
-        with click.progressbar(length=total, label="proofs", file=sys.stderr, hidden=not watched) as bar:
-            async for each in Prover(queue, settings.spares).prove(wanted):
+        with click.progressbar(length=len(wanted), label="proofs", file=sys.stderr, hidden=not watched) as bar:
+            async for each in Prover(queue, settings.spares, held.values()).prove(wanted):
                 ran.append(each)
                 bar.update(1)
                 if not watched and len(ran) % 100 == 0:
-                    click.echo(f"proofs: {len(ran)} of {total}", err=True)
-    return ran
+                    click.echo(f"proofs: {len(ran)} of {len(wanted)}", err=True)
+        return ran, await unknown_symbols(queue, bank.items.values())
 
 
 def _failed(bank: Bank, ran: Ran) -> Finding:
-    file, _, line = bank.files[ran.snippet.item].rpartition(":")
-    return Finding(file, int(line), 1, ran.snippet.item, f"{ran.snippet.claim.value}: {ran.problem}")
+    return _at(bank, ran.snippet.item, f"{ran.snippet.claim.value}: {ran.problem}")
+
+
+def _at(bank: Bank, item: ItemId, problem: str, hint: str = "") -> Finding:
+    file, _, line = bank.files[item].rpartition(":")
+    return Finding(file, int(line), 1, item, problem, hint)
 
 
 def _recorded(folder: Path, bank: Bank, ran: list[Ran], record: dict[str, Proved], check: Check) -> list[Finding]:

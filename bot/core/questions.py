@@ -10,6 +10,8 @@ from bot.core.ids import ItemId
 from bot.core.text import line
 from bot.core.views import Block, Bullets, Code, Span, Style, Text
 
+TORCH_DOCS = "torch 2.13 docs"
+"""The documentation that pages name: that of the torch on which the proofs ran."""
 MAX_PROOF_LINES = 15
 MAX_PROOF_WIDTH = 88
 Part = Text | Bullets | Code
@@ -36,10 +38,11 @@ class Reference:
     paper: str = ""
 
     def text(self) -> str:
-        """One line for the foot of a card."""
-        if self.paper:
-            return self.paper
-        return f"{self.page} ({self.symbol})" if self.symbol else self.page
+        """A few words for the foot of a card; a page that is named after its symbol is named once."""
+        if self.paper or not self.symbol:
+            return self.paper or self.page
+        own = self.page.rpartition(".")[2] in self.symbol.split(".")
+        return self.symbol if own else f"{self.page} ({self.symbol})"
 
     def problems(self) -> Iterator[str]:
         """What is wrong with it."""
@@ -130,8 +133,11 @@ class Item:
         return tuple(blocks)
 
     def sources(self) -> str:
-        """The references in one line."""
-        return "Read on: " + "; ".join(reference.text() for reference in self.references)
+        """The references in one line, those to torch with the version whose documentation is meant."""
+        torch = [each.text() for each in self.references if each.symbol.startswith("torch.")]
+        others = [each.text() for each in self.references if not each.symbol.startswith("torch.")]
+        pinned = [f"{', '.join(torch)} ({TORCH_DOCS})"] if torch else []
+        return "Read on: " + "; ".join([*pinned, *others])
 
 
 @dataclass(frozen=True, slots=True)

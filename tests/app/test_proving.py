@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bot.app.proving import Claim, Prover, Ran, snippets
+from bot.app.proving import Claim, Prover, Ran, negated, snippets, unknown_symbols
 from bot.bank.load import load
 from bot.core.bank import Bank
 from bot.core.kinds.interview import Interview
@@ -41,7 +43,8 @@ def one(tmp_path: Path) -> Bank:
 
 
 async def prove(bank: Bank, queue: FakeQueue) -> list[Ran]:
-    return [ran async for ran in Prover(queue, 2).prove(snippets(bank.items.values()))]
+    known = [snippet.digest for snippet in snippets(bank.items.values())]
+    return [ran async for ran in Prover(queue, 2, known).prove(snippets(bank.items.values()))]
 
 
 async def test_a_proof_that_holds_twice_is_proved_with_its_output_and_torch(one: Bank) -> None:
@@ -76,6 +79,55 @@ async def test_the_second_run_starts_from_another_seed(one: Bank) -> None:
 )
 async def test_what_does_not_hold_is_named(one: Bank, results: list[RunResult], problem: str) -> None:
     assert [ran.problem for ran in await prove(one, ScriptedQueue(results))] == [problem]
+
+
+def run(source: str) -> list[str]:
+    """What a snippet of plain Python prints, without the sandbox."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(source, {"torch": None, "nn": None, "F": None})
+    return printed.getvalue().split()
+
+
+@pytest.mark.parametrize(
+    ("proof", "unmissed"),
+    [
+        ("x = 1\nassert x == 1\nassert x + 1 == 2, 'two'", []),
+        ("for n in []:\n    assert n", ["2"]),
+        ("assert True\ntry:\n    assert 1\nexcept AssertionError:\n    pass", ["3"]),
+        ("def never():\n    assert True\nassert never", ["2"]),
+        ("assert 1\nprint('a line of evidence')", []),
+    ],
+)
+def test_an_assert_that_nobody_would_miss_is_found_by_negating_it(proof: str, unmissed: list[str]) -> None:
+    assert run(negated(proof)) == [*unmissed, "done"]
+
+
+@pytest.mark.parametrize(
+    ("third", "problem"),
+    [
+        (ok("done\n"), ""),
+        (ok("a warning on the way\ndone\n"), ""),
+        (ok("2\n3\ndone\n"), "the assert in line 2 may be negated and nothing fails; it proves nothing"),
+        (RunResult(Outcome.TIMED_OUT), "with its asserts negated: Stopped after 10 s, the time limit."),
+    ],
+)
+async def test_a_new_proof_runs_a_third_time_with_its_asserts_negated(
+    one: Bank, third: RunResult, problem: str
+) -> None:
+    queue = ScriptedQueue([ok(), ok(), third])
+
+    (ran,) = [ran async for ran in Prover(queue, 2).prove(snippets(one.items.values()))]
+
+    assert ran.problem == problem or (problem and ran.problem.startswith(problem))
+    assert "VARIANTS" in list(queue.orders.values())[2].source
+
+
+async def test_symbols_that_torch_does_not_have_are_told(one: Bank) -> None:
+    queue = ScriptedQueue([ok("torch.Tensor.veiw\n")])
+
+    assert await unknown_symbols(queue, one.items.values()) == {"torch.Tensor.veiw"}
+    assert "['torch.Tensor.view']" in next(iter(queue.orders.values())).source
 
 
 async def test_without_a_worker_every_proof_says_so(one: Bank) -> None:

@@ -97,6 +97,69 @@ async def test_a_proof_that_does_not_hold_is_named_with_its_place(tmp_path: Path
     assert "quizzes/01-basics.yaml:4:1: quiz-01-q01: proof: It stopped with an error in line 2." in printed
 
 
+async def test_each_bad_proof_is_told_precisely_and_the_others_still_run(tmp_path: Path) -> None:
+    bad = {
+        "hangs": "while True: assert 1",
+        "silent": "assert 1",
+        "network": "import socket\n    socket.create_connection(('192.0.2.1', 80), 5)\n    assert 1\n    print(1)",
+        "wavers": "assert torch.initial_seed() != 7\n    print(1)",
+        "loose": "for n in []: assert n\n    print(1)",
+        "syntax": "assert (",
+    }
+    words = {name: f"{name}1 {name}2 {name}3 {name}4 {name}5" for name in bad}
+    code = 'x = torch.zeros(4)\n    assert x.view(2, 2).data_ptr() == x.data_ptr()\n    print("same storage")'
+    questions = [
+        replaced("quiz-01-q01", f"quiz-01-{name}").replace(code, proof).replace("What does", words[name])
+        for name, proof in bad.items()
+    ]
+    folder = bank(tmp_path / "bank", question(), *questions)
+
+    status, printed, errors = await torchquiz(tmp_path, "content", "check", "--json", "--folder", str(folder))
+
+    checked = json.loads(printed)
+    found = {
+        line.split(": ")[1].removeprefix("quiz-01-"): line.partition(": proof: ")[2] for line in checked["findings"]
+    }
+    assert status == 1
+    assert checked["items"]["quiz-01-q01"]["proof"] == "ok"
+    assert found["hangs"].startswith("Stopped after 10 s, the time limit.")
+    assert found["silent"] == "prints nothing; end it with one line of evidence"
+    assert found["network"].startswith(
+        "It stopped with an error in line 2. OSError: [Errno 101] Network is unreachable"
+    )
+    assert found["wavers"].startswith("with another seed: It stopped with an error")
+    assert found["loose"] == "the assert in line 1 may be negated and nothing fails; it proves nothing"
+    assert found["syntax"].startswith("Python can't read this in line 1; nothing ran.")
+    assert "Traceback" not in printed + errors
+
+
+async def test_only_what_changed_is_proved_again(tmp_path: Path) -> None:
+    other = question("quiz-01-q02").replace(
+        "What does `x.view(2, 2)` share with `x`?", "How many bytes does a view copy?"
+    )
+    folder = bank(tmp_path / "bank", question(), other)
+    await torchquiz(tmp_path, "content", "check", "--record", "--folder", str(folder))
+    bank(tmp_path / "bank", question(), other.replace('print("same', 'print("the same'))
+
+    status, printed, _ = await torchquiz(tmp_path, "content", "check", "--changed", "--record", "--folder", str(folder))
+    again, nothing, _ = await torchquiz(tmp_path, "content", "check", "--changed", "--folder", str(folder))
+
+    assert (status, again) == (0, 0)
+    assert "1 items with a proof that ran" in printed
+    assert "with a proof that ran" not in nothing
+    record = json.loads((folder / "proved.json").read_text())
+    assert [record[key]["output"] for key in sorted(record)] == ["same storage", "the same storage"]
+
+
+async def test_a_symbol_that_torch_does_not_have_is_named(tmp_path: Path) -> None:
+    folder = bank(tmp_path / "bank", replaced("symbol: torch.Tensor.view", "symbol: torch.Tensor.veiw"))
+
+    status, printed, _ = await torchquiz(tmp_path, "content", "check", "--folder", str(folder))
+
+    assert status == 1
+    assert "quiz-01-q01: torch has no `torch.Tensor.veiw` (look for a typing mistake)" in printed
+
+
 async def test_pictures_of_formulas_are_drawn_once(tmp_path: Path) -> None:
     folder = bank_of(tmp_path / "bank", example("formula", FOLDER))
     arguments = ("content", "pictures", "--folder", str(folder))
