@@ -10,13 +10,14 @@ from typing import Any
 
 import click
 
-from bench import answer_path, clone, daily, discord_acks, queue, run, slack_acks
+from bench import answer_path, clone, content, daily, discord_acks, queue, run, slack_acks
 
 MEASURES: Mapping[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
     "answer_path": answer_path.measure,
     "daily": daily.measure,
     "queue": queue.measure,
     "run": run.measure,
+    "content": content.measure,
     "discord_acks": discord_acks.measure,
     "slack_acks": slack_acks.measure,
     "clone": clone.measure,
@@ -32,6 +33,8 @@ TARGETS: Mapping[str, str] = {
     "daily_clicks_doubled": "= 0",
     "daily_board_cpu_ratio_1m": "<= 1.25",
     "run_warm_speedup": ">= 25",
+    "content_read_seconds": "<= 1.0",
+    "content_check_speedup": ">= 15",
     "discord_ack_cpu_ratio": "<= 1.25",
     "discord_unacknowledged": "= 0",
     "discord_ack_p99_flooded_ratio": "<= 1.5",

@@ -147,11 +147,13 @@ _FOLDER = click.option(
 @click.option("--no-proofs", is_flag=True, help="Only read and lint; run nothing.")
 @click.option("--changed", is_flag=True, help="Run only what differs from proved.json.")
 @click.option("--record", is_flag=True, help="Write what ran to proved.json when nothing is wrong.")
-@click.option("--json", "as_object", is_flag=True, help="Print one JSON object.")
+@click.option("--json", "as_object", is_flag=True, help="Print one JSON object: what is where, and what is wrong.")
 def check(folder: Path | None, no_proofs: bool, changed: bool, record: bool, as_object: bool) -> None:
     """Read the bank, lint it, and run every proof and sample in the sandbox.
 
-    Exits with 1 and a list of findings when anything is wrong.
+    Each proof must hold from two seeds, and a new one must fail with any of its asserts negated. Exits with 1 and a
+    list of findings when anything is wrong. The JSON object says of each id its file, kind, topic, difficulty, what
+    became of its proof (ok, failed, recorded, not run; null where it has none) and on which torch.
     """
     from bot.cli.content import Check, check_bank
 

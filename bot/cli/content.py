@@ -47,7 +47,7 @@ async def check_bank(settings: Settings, folder: Path, check: Check) -> int:
     if ran and not findings:
         findings += _recorded(folder, bank, ran, record, check)
     if check.as_object:
-        click.echo(json.dumps(_object(bank, findings, ran), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(_object(bank, findings, ran, record), ensure_ascii=False, indent=1))
     else:
         _summary(bank, findings, ran)
     return 1 if findings else 0
@@ -124,17 +124,27 @@ def _summary(bank: Bank, findings: list[Finding], ran: list[Ran]) -> None:
     click.echo(f"{len(findings)} findings")
 
 
-def _object(bank: Bank, findings: list[Finding], ran: list[Ran]) -> dict[str, object]:
-    outcome = {each.snippet.item: each for each in ran if each.snippet.claim is Claim.PROOF}
-    items = {
-        item.id: {
+def _object(bank: Bank, findings: list[Finding], ran: list[Ran], record: Mapping[str, Proved]) -> dict[str, object]:
+    outcomes = {each.snippet.item: each for each in ran if each.snippet.claim is Claim.PROOF}
+    digests = {each.item: each.digest for each in snippets(bank.items.values()) if each.claim is Claim.PROOF}
+
+    def proof(item: ItemId) -> tuple[str | None, str | None]:
+        """How the proof of an item did, now or when it was recorded, and on which torch."""
+        if now := outcomes.get(item):
+            return ("failed" if now.problem else "ok"), _release(now.torch_version)
+        if (then := record.get(item)) and then.code == digests[item]:
+            return "recorded", then.proved_on
+        return ("not run" if item in digests else None), None
+
+    items = {}
+    for item in bank.items.values():
+        outcome, torch = proof(item.id)
+        items[item.id] = {
             "file": bank.files[item.id],
             "kind": item.kind or "follow_up",
             "topic": item.topic,
             "difficulty": item.difficulty,
-            "proof": ("failed" if outcome[item.id].problem else "ok") if item.id in outcome else None,
-            "torch": outcome[item.id].torch_version if item.id in outcome else None,
+            "proof": outcome,
+            "torch": torch,
         }
-        for item in bank.items.values()
-    }
     return {"items": items, "findings": [str(finding) for finding in findings]}

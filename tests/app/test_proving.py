@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from bot.app.proving import Claim, Prover, Ran, negated, snippets, unknown_symbols
+from bot.app.proving import Claim, Prover, Ran, negated, snippets, twice, unknown_symbols
 from bot.bank.load import load
 from bot.core.bank import Bank
 from bot.core.kinds.interview import Interview
@@ -53,13 +55,44 @@ async def test_a_proof_that_holds_twice_is_proved_with_its_output_and_torch(one:
     assert (ran.problem, ran.output, ran.torch_version) == ("", "same storage\n", "2.13.0")
 
 
-async def test_the_second_run_starts_from_another_seed(one: Bank) -> None:
+async def test_a_proof_that_holds_again_in_its_own_process_needs_no_second(one: Bank) -> None:
+    queue = ScriptedQueue([ok("same storage\nheld again from another seed\n")])
+
+    (ran,) = await prove(one, queue)
+
+    assert (ran.problem, ran.output) == ("", "same storage\n")
+    (order,) = queue.orders.values()
+    assert order.source.startswith(ran.snippet.source)
+
+
+async def test_one_that_fails_there_is_run_by_itself_from_another_seed(one: Bank) -> None:
     queue = ScriptedQueue([ok(), ok()])
 
-    await prove(one, queue)
+    (ran,) = await prove(one, queue)
 
-    first, second = (order.source for order in queue.orders.values())
-    assert second == "torch.manual_seed(7)\n" + first
+    _, second = (order.source for order in queue.orders.values())
+    assert second == "torch.manual_seed(7)\n" + ran.snippet.source
+
+
+@pytest.mark.parametrize(
+    ("proof", "printed"),
+    [
+        ("assert torch.seeds != [7]\nprint('one')", ["one"]),
+        ("import builtins\nassert not hasattr(builtins, 'left')\nbuiltins.left = 1\nprint('one')", ["one"]),
+        ("print('one')", ["one", "held again from another seed"]),
+    ],
+)
+def test_the_proof_and_its_repetition_share_a_process_but_no_names(proof: str, printed: list[str]) -> None:
+    class FakeTorch:
+        seeds: ClassVar[list[int]] = []
+
+        def manual_seed(self, seed: int) -> None:
+            self.seeds.append(seed)
+
+    try:
+        assert lines(twice(proof), FakeTorch()) == printed
+    finally:
+        vars(builtins).pop("left", None)
 
 
 @pytest.mark.parametrize(
@@ -81,12 +114,12 @@ async def test_what_does_not_hold_is_named(one: Bank, results: list[RunResult], 
     assert [ran.problem for ran in await prove(one, ScriptedQueue(results))] == [problem]
 
 
-def run(source: str) -> list[str]:
+def lines(source: str, torch: object = None) -> list[str]:
     """What a snippet of plain Python prints, without the sandbox."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(source, {"torch": None, "nn": None, "F": None})
-    return printed.getvalue().split()
+        exec(source, {"torch": torch, "nn": None, "F": None})
+    return printed.getvalue().splitlines()
 
 
 @pytest.mark.parametrize(
@@ -100,7 +133,7 @@ def run(source: str) -> list[str]:
     ],
 )
 def test_an_assert_that_nobody_would_miss_is_found_by_negating_it(proof: str, unmissed: list[str]) -> None:
-    assert run(negated(proof)) == [*unmissed, "done"]
+    assert lines(negated(proof)) == [*unmissed, "done"]
 
 
 @pytest.mark.parametrize(

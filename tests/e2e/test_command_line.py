@@ -12,6 +12,7 @@ from bot.bank.authoring import example
 from bot.bank.load import FOLDER
 from tests.bank.building import bank, question, replaced
 from tests.bank.test_authoring import bank_of
+from tests.bank.test_coverage import REQUIRED
 from tests.e2e.processes import demo, nobody_left, torchquiz
 
 pytestmark = pytest.mark.timeout(300)
@@ -131,6 +132,18 @@ async def test_each_bad_proof_is_told_precisely_and_the_others_still_run(tmp_pat
     assert found["loose"] == "the assert in line 1 may be negated and nothing fails; it proves nothing"
     assert found["syntax"].startswith("Python can't read this in line 1; nothing ran.")
     assert "Traceback" not in printed + errors
+
+
+async def test_the_whole_bank_is_listed_id_by_id_with_what_was_proved(tmp_path: Path) -> None:
+    status, printed, _ = await torchquiz(tmp_path, "content", "check", "--no-proofs", "--json")
+
+    checked = json.loads(printed)
+    assert (status, checked["findings"]) == (0, [])
+    assert checked["items"].keys() == REQUIRED.keys()
+    assert all(
+        entry.keys() == {"file", "kind", "topic", "difficulty", "proof", "torch"} for entry in checked["items"].values()
+    )
+    assert {(entry["proof"], entry["torch"]) for entry in checked["items"].values()} == {("recorded", "2.13.0")}
 
 
 async def test_only_what_changed_is_proved_again(tmp_path: Path) -> None:
