@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from bot.adapters.discord import render as discord
 from bot.adapters.discord.messages import message_body
 from bot.adapters.slack import render as slack
 from bot.adapters.terminal import card as terminal_card
 from bot.adapters.web import render as web
+from bot.app.memory import Memory
 from bot.app.quiz import Quizzes
+from bot.app.reviews import Reviews
 from bot.app.study import Study
 from bot.bank.load import examine
 from bot.bootstrap import SystemClock
@@ -26,7 +30,8 @@ from bot.core.kinds.choosing import Choosable
 from bot.core.questions import Item
 from bot.core.text import letter
 from bot.core.views import View
-from bot.store.memory import MemoryScores
+from bot.spacing import space
+from bot.store.memory import MemoryNotebooks, MemoryScores
 
 _CALLER = Caller(Tenant("wpreview"), ChannelId("preview"), UserId("you"), "You", "")
 _CODEC = Codec(b"only for previews")
@@ -61,11 +66,18 @@ async def _cards(bank: Bank, item: Item) -> AsyncIterator[tuple[str, View]]:
             yield label, view
         return
     whole = next(each for section in bank.sections for each in section.items if item in (each, *_follow_ups(each)))
-    study = Study(bank, SystemClock(), ZoneInfo("UTC"))
+    study = _study(bank)
     last = str(_follow_ups(whole).index(item) + 1) if whole is not item else ""
     for number, side in enumerate(whole.sides()):
         if side.label.endswith(last):  # of a follow-up only its own two sides
             yield side.label, await study.side(_CALLER, ShowSide(whole.id, number))
+
+
+def _study(bank: Bank) -> Study:
+    clock = SystemClock()
+    notebooks = MemoryNotebooks(MemoryScores(), clock)
+    memory = Memory(bank, notebooks, space, clock, ZoneInfo("UTC"), structlog.get_logger())
+    return Study(bank, Reviews(bank, memory, space))
 
 
 def _follow_ups(item: Item) -> tuple[Item, ...]:
