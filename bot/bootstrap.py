@@ -131,17 +131,17 @@ def build_desk(
     reviews = Reviews(bank, memory, space)
     commands = Commands(
         Quizzes(bank, store.scores, clock, zone),
+        reviews,
         Study(bank, reviews),
         Leaderboards(store.scores, clock, zone),
+        Stats(bank, memory, store.scores, weeks_picture, dailies),
         runs,
         daily,
         Setup(bank, pool, schedules, daily, settings.zone),
         Reports(pool, dailies),
-        days,
         Privacy(RedisPersonalData(store.redis)),
-        memory=memory,
-        reviews=reviews,
-        stats=Stats(bank, memory, store.scores, weeks_picture, dailies),
+        *([days] if days else []),
+        follow=memory.follow,
     )
     return Desk(commands, Deliveries(queue, runs, log), Codec(store.signing_key), clock, log)
 

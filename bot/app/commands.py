@@ -1,70 +1,27 @@
-"""The commands, declared once for all platforms, and what each action does."""
+"""The commands, declared once for all platforms, and the way from what was typed or pressed to the use case."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
-from bot.app.daily import Daily
-from bot.app.days import Days
-from bot.app.leaderboard import SCOPES, Leaderboards
-from bot.app.memory import Memory
-from bot.app.privacy import WORDS, Privacy
-from bot.app.quiz import Quizzes
-from bot.app.reports import Reports
-from bot.app.reviews import Reviews
-from bot.app.runs import Runs
-from bot.app.setup import Setup
-from bot.app.stats import Stats
-from bot.app.study import SHELVES, Shelf, Study
-from bot.core.actions import (
-    Action,
-    Answer,
-    AnswerCard,
-    AskQuiz,
-    CancelRun,
-    ChangeSchedule,
-    DailyAnswer,
-    DeleteRun,
-    EraseData,
-    ExportData,
-    JudgeReport,
-    NextCard,
-    NextItem,
-    NextQuestion,
-    OpenDeck,
-    OpenReport,
-    OpenRun,
-    OpenSetup,
-    RateCard,
-    RestartQuiz,
-    RunAgain,
-    RunProof,
-    RunSample,
-    SaveSchedule,
-    SetAnonymous,
-    ShareResult,
-    ShowBoard,
-    ShowCard,
-    ShowDaily,
-    ShowSide,
-    ShowStats,
-    SubmitReport,
-    SubmitRun,
-    SubmitSetup,
-    UndoRating,
-    WhyNot,
-)
+from bot.app.answers import Answers, Pressed, Typed, UseCase, Values, typed
+from bot.app.days import NEXT
+from bot.app.leaderboard import SCOPES
+from bot.app.privacy import WORDS
+from bot.core.actions import Action, Answer, AskQuiz, DailyAnswer, ShowBoard
 from bot.core.errors import NotFound, StaleButton
-from bot.core.ids import Caller
+from bot.core.ids import Caller, Tenant
 from bot.core.periods import PERIODS
 from bot.core.scoring import RULE
 from bot.core.text import clip, display_name, line
 from bot.core.views import Bullets, Button, Heading, Look, Note, Reply, View
 
 PREFIX = "/"
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 _COMMAND = re.compile(r"\s*(\S*)[ \t]*\n?(.*)", re.DOTALL)
 
 
@@ -140,99 +97,23 @@ COMMANDS: Mapping[str, Command] = {
     )
 }
 
-NEXT_DAY = Command("next", "Go on to the next day (here in the demo)", "/next")
+NEXT_DAY = Command(NEXT, "Go on to the next day (here in the demo)", "/next")
 """Only where time is simulated."""
 
-Handler = Callable[[Caller, str], AsyncIterator[Reply]]
+RECORDED = (Answer, DailyAnswer)
+"""Actions that leave an answer in the log."""
 
 
 class Commands:
     """Finds the use case for what was typed or pressed."""
 
-    def __init__(
-        self,
-        quizzes: Quizzes,
-        study: Study,
-        leaderboards: Leaderboards,
-        runs: Runs,
-        daily: Daily | None = None,
-        setup: Setup | None = None,
-        reports: Reports | None = None,
-        days: Days | None = None,
-        privacy: Privacy | None = None,
-        *,
-        memory: Memory,
-        reviews: Reviews,
-        stats: Stats,
-    ) -> None:
-        """Without `daily`, `setup` and `reports`, questions of the day are not to be had on this surface; with `days`
-        its days can be made to pass."""
-        self._handlers: Mapping[str, Handler] = {
-            "quiz": _single(quizzes.open),
-            **{name: _shelf(study, shelf) for name, shelf in SHELVES.items()},
-            "leaderboard": _single(leaderboards.open),
-            "flashcards": _single(reviews.flashcards),
-            "review": _single(reviews.review),
-            "stats": _single(stats.open),
-            "run": runs.run,
-            "help": _single(self._help),
-        }
-        self._actions: Mapping[type, Callable[..., AsyncIterator[Reply]]] = {
-            AskQuiz: _single(quizzes.act_open),
-            RestartQuiz: _single(quizzes.restart),
-            Answer: _followed(memory, quizzes.answer),
-            NextQuestion: _single(quizzes.next),
-            WhyNot: _single(quizzes.why_not),
-            ShareResult: _single(quizzes.share),
-            ShowBoard: _single(leaderboards.act),
-            RunProof: runs.prove,
-            RunSample: runs.sample,
-            ShowSide: _single(study.side),
-            NextItem: _single(study.next),
-            OpenDeck: _single(reviews.open),
-            ShowCard: _single(reviews.show),
-            RateCard: _single(reviews.rate),
-            AnswerCard: _single(reviews.answer),
-            NextCard: _single(reviews.next),
-            UndoRating: _single(reviews.undo),
-            ShowStats: _single(stats.open),
-            RunAgain: runs.again,
-            OpenRun: _single(runs.open),
-            CancelRun: _single(runs.cancel),
-            DeleteRun: _single(runs.delete),
-        }
-        self._submit = runs.submit
-        self._forms: dict[type, Callable[..., Awaitable[Reply]]] = {}
-        if daily and setup and reports:
-            self._forms = {SubmitSetup: setup.submit, SubmitReport: reports.submit}
-            self._handlers = {
-                **self._handlers,
-                "daily": _single(setup.daily),
-                "setup": _single(setup.open),
-                "schedules": _single(setup.overview),
-                "reports": _single(lambda caller, _: reports.overview(caller)),
-            }
-            self._actions = {
-                **self._actions,
-                DailyAnswer: _followed(memory, daily.answer),
-                ShowDaily: _single(daily.show),
-                OpenSetup: _single(setup.edit_or_open),
-                SaveSchedule: _single(setup.save),
-                ChangeSchedule: _single(setup.change),
-                OpenReport: _single(reports.open),
-                JudgeReport: _single(reports.judge),
-            }
-
-        if privacy:
-            self._handlers = {**self._handlers, "privacy": _single(privacy.open)}
-            self._actions = {
-                **self._actions,
-                SetAnonymous: _single(privacy.set_anonymous),
-                ExportData: _single(privacy.export),
-                EraseData: _single(privacy.erase),
-            }
-        if days:
-            self._handlers = {**self._handlers, NEXT_DAY.name: _single(days.next)}
+    def __init__(self, *use_cases: UseCase, follow: Callable[[Tenant], Awaitable[None]] | None = None) -> None:
+        """What is not among the `use_cases` is not to be had on this surface. `follow` is called after an answer was
+        recorded and replied to. Raises ValueError where two of them answer the same."""
+        answers = (Answers({"help": typed(self._help)}), *(each.answers() for each in use_cases))
+        self._commands: Mapping[str, Typed] = _united(each.commands for each in answers)
+        self._actions: Mapping[type, Pressed] = _united(each.actions for each in answers)
+        self._follow = follow
 
     def say(self, caller: Caller, text: str) -> AsyncIterator[Reply]:
         """Answer a typed line. Raises NotFound for an unknown command."""
@@ -240,23 +121,27 @@ class Commands:
         name = name.lower()
         if not name.startswith(PREFIX):
             raise NotFound("I answer commands, such as `/quiz 11`. Type `/help` to see them all.")
-        handler = self._handlers.get(name[1:])
-        if handler is None:
+        answer = self._commands.get(name[1:])
+        if answer is None:
             raise NotFound(f"There is no command `{clip(display_name(name), 30)}`. Type `/help` to see them all.")
-        return handler(caller, rest if name == "/run" else rest.strip())
+        return answer(caller, rest if name == "/run" else rest.strip())
 
-    def act(self, caller: Caller, action: Action, values: Mapping[str, str]) -> AsyncIterator[Reply]:
-        """Do what a button, a menu entry or a form means."""
-        if isinstance(action, SubmitRun):
-            return self._submit(caller, action, values)
-        if type(action) in self._forms:
-            return _once(self._forms[type(action)](caller, action, values))
-        if type(action) not in self._actions:
+    def act(self, caller: Caller, action: Action, values: Values) -> AsyncIterator[Reply]:
+        """Do what a button, a menu entry or a form means. Raises StaleButton for what is not to be had here."""
+        answer = self._actions.get(type(action))
+        if answer is None:
             raise StaleButton
-        return self._actions[type(action)](caller, action)
+        replies = answer(caller, action, values)
+        return self._followed(caller, replies) if isinstance(action, RECORDED) else replies
+
+    async def _followed(self, caller: Caller, replies: AsyncIterator[Reply]) -> AsyncIterator[Reply]:
+        async for reply in replies:
+            yield reply
+        if self._follow:
+            await self._follow(caller.tenant)
 
     async def _help(self, _: Caller, __: str) -> View:
-        here = [command for command in (*COMMANDS.values(), NEXT_DAY) if command.name in self._handlers]
+        here = [command for command in (*COMMANDS.values(), NEXT_DAY) if command.name in self._commands]
         lines = [line(f"`{each.example}` {_lowered(each.about)}") for each in here if not each.admins]
         if admin := [f"`{each.example}` {_lowered(each.about)}" for each in here if each.admins]:
             lines.append(line("For admins: " + "; ".join(admin)))
@@ -272,28 +157,10 @@ def _lowered(about: str) -> str:
     return about[:1].lower() + about[1:]
 
 
-def _shelf(study: Study, shelf: Shelf) -> Handler:
-    return _single(lambda caller, what: study.open(caller, shelf, what))
-
-
-def _single(answer: Callable[[Caller, Any], Awaitable[Reply]]) -> Callable[[Caller, Any], AsyncIterator[Reply]]:
-    async def replies(caller: Caller, argument: Any) -> AsyncIterator[Reply]:
-        yield await answer(caller, argument)
-
-    return replies
-
-
-def _followed(
-    memory: Memory, answer: Callable[[Caller, Any], Awaitable[Reply]]
-) -> Callable[[Caller, Any], AsyncIterator[Reply]]:
-    """The answer is replied to first; then memory may take it in."""
-
-    async def replies(caller: Caller, argument: Any) -> AsyncIterator[Reply]:
-        yield await answer(caller, argument)
-        await memory.follow(caller.tenant)
-
-    return replies
-
-
-async def _once(answer: Awaitable[Reply]) -> AsyncIterator[Reply]:
-    yield await answer
+def _united(parts: Iterable[Mapping[Key, Value]]) -> dict[Key, Value]:
+    whole: dict[Key, Value] = {}
+    for part in parts:
+        if twice := whole.keys() & part.keys():
+            raise ValueError(f"answered by two use cases: {twice}")
+        whole |= part
+    return whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bot.app.answers import Answers, pressed
 from bot.app.cards import notice
 from bot.app.daily_pool import Pool
 from bot.app.daily_views import question, reveal, verdict
@@ -30,6 +31,10 @@ class Daily:
         self._dailies = dailies
         self._clock = clock
         self._noted: dict[PostId, datetime] = {}
+
+    def answers(self) -> Answers:
+        """Answering today's question."""
+        return Answers(actions={DailyAnswer: pressed(self.answer), ShowDaily: pressed(self.show)})
 
     async def show(self, caller: Caller, _: ShowDaily | None = None) -> View:
         """The newest question of this channel, or when the next one comes. Where none was asked, as in a conversation

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from bot.app.answers import Answers, typed
 from bot.app.posting import Posting
 from bot.core.daily import Post, PostState
 from bot.core.errors import Unavailable
@@ -14,6 +15,8 @@ from bot.core.text import line
 from bot.core.views import Text, View
 from bot.ports import Chat, Dailies, DemoClock, Log, Schedules
 
+NEXT = "next"
+"""The command that lets a day pass."""
 DAY = timedelta(days=1)
 LOOK_SECONDS = 1.0
 """How often the demo looks for what is due."""
@@ -44,6 +47,10 @@ class Days:
         self._pause = pause
         self._posting: Posting | None = None
         self._turn = asyncio.Lock()
+
+    def answers(self) -> Answers:
+        """Going on to the next day."""
+        return Answers({NEXT: typed(self.next)})
 
     async def run(self, chat: Chat) -> None:
         """Show the open question again, then post what falls due, until cancelled."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
+from bot.app.answers import Answers, pressed, typed
 from bot.core.actions import AskQuiz, ShowBoard
 from bot.core.errors import BadInput
 from bot.core.ids import Caller
@@ -25,6 +26,10 @@ class Leaderboards:
         self._scores = scores
         self._clock = clock
         self._zone = zone
+
+    def answers(self) -> Answers:
+        """Looking at boards."""
+        return Answers({"leaderboard": typed(self.open)}, {ShowBoard: pressed(self.act)})
 
     async def open(self, caller: Caller, text: str) -> View:
         """The board that was asked for in any order of words. Raises BadInput for a word it does not know."""

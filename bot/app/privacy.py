@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.app.answers import Answers, pressed, typed
 from bot.app.cards import notice
 from bot.core.actions import EraseData, ExportData, SetAnonymous
 from bot.core.errors import BadInput, StaleButton
@@ -24,6 +25,17 @@ class Privacy:
 
     def __init__(self, data: PersonalData) -> None:
         self._data = data
+
+    def answers(self) -> Answers:
+        """Deciding over what is kept of oneself."""
+        return Answers(
+            {"privacy": typed(self.open)},
+            {
+                SetAnonymous: pressed(self.set_anonymous),
+                ExportData: pressed(self.export),
+                EraseData: pressed(self.erase),
+            },
+        )
 
     async def open(self, caller: Caller, text: str) -> View:
         """What is kept and what one can do about it; or do it at once. Raises BadInput for a word it does not know."""

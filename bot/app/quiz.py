@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from bot.app.answers import Answers, pressed, typed
 from bot.core.actions import Answer, AskQuiz, NextQuestion, RestartQuiz, RunProof, ShareResult, ShowBoard, WhyNot
 from bot.core.bank import Bank, Quiz
 from bot.core.errors import BadInput, NotFound, StaleButton
@@ -28,6 +29,20 @@ class Quizzes:
         self._zone = zone
         self._right = {id: quiz.questions[place].right() for id, (quiz, place) in bank.places.items()}
         self._reveals: dict[tuple[ItemId, tuple[OptionId, ...], OptionId], _Reveal] = {}
+
+    def answers(self) -> Answers:
+        """Playing a quiz."""
+        return Answers(
+            {"quiz": typed(self.open)},
+            {
+                AskQuiz: pressed(self.act_open),
+                RestartQuiz: pressed(self.restart),
+                Answer: pressed(self.answer),
+                NextQuestion: pressed(self.next),
+                WhyNot: pressed(self.why_not),
+                ShareResult: pressed(self.share),
+            },
+        )
 
     async def open(self, caller: Caller, what: str) -> View:
         """The menu, or the next question of a quiz. Raises BadInput or NotFound with what to type instead."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.app.answers import Answers, pressed, sent, typed
 from bot.app.cards import notice
 from bot.app.daily_pool import Pool
 from bot.app.setup import admin_only
@@ -26,6 +27,13 @@ class Reports:
         self._pool = pool
         self._dailies = dailies
 
+    def answers(self) -> Answers:
+        """Reporting mistakes, and judging reports."""
+        return Answers(
+            {"reports": typed(self.overview)},
+            {OpenReport: pressed(self.open), SubmitReport: sent(self.submit), JudgeReport: pressed(self.judge)},
+        )
+
     async def open(self, caller: Caller, action: OpenReport) -> Form:
         """The form for a report."""
         return Form(
@@ -47,7 +55,7 @@ class Reports:
             raise StaleButton("That question is no longer there.")
         return notice("Thank you. The admins will see it; if the question is taken out, all boards are put right.")
 
-    async def overview(self, caller: Caller) -> View:
+    async def overview(self, caller: Caller, _: str = "") -> View:
         """The reported questions, for admins."""
         admin_only(caller)
         reported = await self._dailies.reports(caller.tenant)

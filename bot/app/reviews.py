@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.app import review_views as views
+from bot.app.answers import Answers, pressed, typed
 from bot.app.decks import ALL, REVIEW, Deck, Decks
 from bot.app.memory import Memory
 from bot.app.review_views import Place
@@ -47,6 +48,20 @@ class Reviews:
         self._spacing = spacing
         self._decks = Decks(bank)
         self._topics = {topic.id: topic.title for topic in bank.topics}
+
+    def answers(self) -> Answers:
+        """Drilling cards."""
+        return Answers(
+            {"flashcards": typed(self.flashcards), "review": typed(self.review)},
+            {
+                OpenDeck: pressed(self.open),
+                ShowCard: pressed(self.show),
+                RateCard: pressed(self.rate),
+                AnswerCard: pressed(self.answer),
+                NextCard: pressed(self.next),
+                UndoRating: pressed(self.undo),
+            },
+        )
 
     async def flashcards(self, caller: Caller, what: str) -> View:
         """The decks; or a sitting of cards of a topic, of a word or of everything. Raises BadInput or NotFound."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from hashlib import sha256
 
+from bot.app.answers import Answers, going, pressed
 from bot.app.cards import notice
 from bot.core.actions import CancelRun, DeleteRun, OpenRun, RunAgain, RunProof, RunSample, SubmitRun
 from bot.core.address import Address
@@ -44,6 +45,21 @@ class Runs:
         self._bank = bank
         self._queue = queue
         self._following: dict[RunId, asyncio.Event] = {}
+
+    def answers(self) -> Answers:
+        """Running code."""
+        return Answers(
+            {"run": self.run},
+            {
+                SubmitRun: self.submit,
+                RunProof: going(self.prove),
+                RunSample: going(self.sample),
+                RunAgain: going(self.again),
+                OpenRun: pressed(self.open),
+                CancelRun: pressed(self.cancel),
+                DeleteRun: pressed(self.delete),
+            },
+        )
 
     async def run(self, caller: Caller, text: str) -> AsyncIterator[Reply]:
         """Run what was typed; without any code, open the box for it. Raises BadInput."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
+from bot.app.answers import Answers, pressed, sent, typed
 from bot.app.cards import notice
 from bot.app.daily import Daily
 from bot.app.daily_pool import Pool
@@ -67,6 +68,18 @@ class Setup:
         self._schedules = schedules
         self._daily = daily
         self._zone = zone
+
+    def answers(self) -> Answers:
+        """Planning questions of the day."""
+        return Answers(
+            {"setup": typed(self.open), "schedules": typed(self.overview), "daily": typed(self.daily)},
+            {
+                OpenSetup: pressed(self.edit_or_open),
+                SubmitSetup: sent(self.submit),
+                SaveSchedule: pressed(self.save),
+                ChangeSchedule: pressed(self.change),
+            },
+        )
 
     # -- /setup: the form, the next three, saved
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
+from bot.app.answers import Answers, pressed, typed
 from bot.app.decks import REVIEW, Decks
 from bot.app.leaderboard import WHOLE_TENANT
 from bot.app.memory import Memory
@@ -52,6 +53,10 @@ class Stats:
         self._scores = scores
         self._draw = draw
         self._dailies = dailies
+
+    def answers(self) -> Answers:
+        """One's own progress."""
+        return Answers({"stats": typed(self.open)}, {ShowStats: pressed(self.open)})
 
     async def open(self, caller: Caller, _: str | ShowStats = "") -> View:
         """Everything on one card."""

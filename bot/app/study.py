@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
+from bot.app.answers import Answers, pressed, typed
 from bot.app.review_views import runs
 from bot.app.reviews import Reviews
 from bot.core.actions import NextItem, ShowSide
@@ -40,7 +42,14 @@ class Study:
         self._bank = bank
         self._reviews = reviews
 
-    async def open(self, _: Caller, shelf: Shelf, what: str) -> View:
+    def answers(self) -> Answers:
+        """Reading what is on the shelves."""
+        return Answers(
+            {name: typed(partial(self.open, shelf)) for name, shelf in SHELVES.items()},
+            {ShowSide: pressed(self.side), NextItem: pressed(self.next)},
+        )
+
+    async def open(self, shelf: Shelf, _: Caller, what: str) -> View:
         """The sections of a shelf, or an item of it by number, id, topic or section. Raises NotFound."""
         sections = self._bank.sections_of(*shelf.kinds)
         items = [item for section in sections for item in section.items]

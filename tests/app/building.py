@@ -57,9 +57,9 @@ class House:
             Study(self.bank, reviews),
             Leaderboards(self.scores, self.clock, zone),
             self.runs,
-            memory=memory,
-            reviews=reviews,
-            stats=Stats(self.bank, memory, self.scores, weeks_picture),
+            reviews,
+            Stats(self.bank, memory, self.scores, weeks_picture),
+            follow=memory.follow,
         )
         self.desk = Desk(commands, self.deliveries, Codec(b"0123456789abcdef"), self.clock, self.log)
 

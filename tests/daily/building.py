@@ -74,7 +74,7 @@ class Town:
         notebooks = RedisNotebooks(self.redis, self.clock)
         memory = Memory(BANK, notebooks, space, self.clock, zone, self.log, self.dailies)
         reviews = Reviews(BANK, memory, space)
-        commands = Commands(
+        self.commands = Commands(
             Quizzes(BANK, scores, self.clock, zone),
             Study(BANK, reviews),
             Leaderboards(scores, self.clock, zone),
@@ -82,13 +82,15 @@ class Town:
             daily,
             Setup(BANK, pool, self.schedules, daily, "Europe/Berlin"),
             Reports(pool, self.dailies),
-            self.days if self.demo else None,
             Privacy(RedisPersonalData(self.redis)),
-            memory=memory,
-            reviews=reviews,
-            stats=Stats(BANK, memory, scores, weeks_picture, self.dailies),
+            reviews,
+            Stats(BANK, memory, scores, weeks_picture, self.dailies),
+            *([self.days] if self.demo else []),
+            follow=memory.follow,
         )
-        self.desk = Desk(commands, Deliveries(queue, runs, self.log), Codec(b"0123456789abcdef"), self.clock, self.log)
+        self.desk = Desk(
+            self.commands, Deliveries(queue, runs, self.log), Codec(b"0123456789abcdef"), self.clock, self.log
+        )
 
     async def pause(self, seconds: float) -> None:
         """Wait without waiting."""
