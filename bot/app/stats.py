@@ -125,7 +125,7 @@ def _accuracy(book: Notebook, person: Person | None) -> Sequence[Line]:
     both = book.first_tries + daily
     if not both.asked:
         return ()
-    return [line(f"**{both.right} of {both.asked}** right at the first try ({both.share:.0%})")]
+    return [line(f"**{both.right} of {both.asked}** right at the first try ({round(100 * both.share)} %)")]
 
 
 def _streak(caller: Caller, person: Person | None) -> Sequence[Line]:
@@ -152,8 +152,8 @@ def _alt(weeks: Sequence[Week], today: date) -> str:
     count, week, place = max(days, key=lambda day: day[0])
     busiest = date.fromordinal(week.start.toordinal() + place)
     return (
-        f"A calendar of the last {WEEKS} weeks: {total} answers and ratings on {active} of {DAYS} days up to "
-        f"{_day(today)}, most on {_WEEKDAYS[place]} {_day(busiest)} with {count}."
+        f"A calendar of the last {WEEKS} weeks. Answers and ratings: {total}, on {active} of {DAYS} days up to "
+        f"{_day(today)}; most on {_WEEKDAYS[place]} {_day(busiest)}, {count}."
     )
 
 

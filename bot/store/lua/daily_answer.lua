@@ -86,7 +86,7 @@ if post.mode == 'instant' then
 end
 local total = tonumber(post.n) or 0
 local counted = tonumber(post['c' .. option]) or 0
-local oldest = int(now - tonumber(ARGV[6]))
+local oldest = int(time_ms('0') - tonumber(ARGV[6])) -- entries carry the server's time, also in a simulation
 local is_right = worth(post, chosen).right
 
 -- Only writes from here on, and none that can fail. The first one is refused when memory is full, before any is done.
