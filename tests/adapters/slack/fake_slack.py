@@ -122,6 +122,8 @@ class FakeSlack:
         self.token_seconds = 12 * 3600
         self.scopes = {*SCOPES}
         self.admins: set[str] = set()
+        self.names: dict[str, str] = {}
+        """What people are called, by their id; others by their id in small letters."""
         self.private: set[str] = set()
         """Channels that only their members know of."""
         self.page = 100
@@ -153,7 +155,7 @@ class FakeSlack:
             "team_id": self.team,
             "channel_id": channel,
             "user_id": user,
-            "user_name": user.lower(),
+            "user_name": self._name(user),
             "trigger_id": self._trigger(),
             "response_url": self._response_url(channel, user),
             "api_app_id": "A1",
@@ -607,10 +609,13 @@ class FakeSlack:
         return {
             "type": kind,
             "team": {"id": self.team, "domain": "fake"},
-            "user": {"id": user, "username": user.lower(), "name": user.lower(), "team_id": self.team},
+            "user": {"id": user, "username": self._name(user), "name": self._name(user), "team_id": self.team},
             "api_app_id": "A1",
             "trigger_id": self._trigger(),
         }
+
+    def _name(self, user: str) -> str:
+        return self.names.get(user, user.lower())
 
     def _trigger(self) -> str:
         trigger = f"{next(self._ids)}.tr"
