@@ -38,6 +38,7 @@ from bot.spacing import space
 from bot.store.connect import connected, signing_key
 from bot.store.daily import RedisDailies
 from bot.store.demo_clock import RedisDemoClock
+from bot.store.gathering import Gathering
 from bot.store.notebooks import RedisNotebooks
 from bot.store.personal_data import RedisPersonalData
 from bot.store.run_queue import RedisRunQueue
@@ -146,24 +147,19 @@ def build_desk(
     return Desk(commands, Deliveries(queue, runs, log), Codec(store.signing_key), clock, log)
 
 
-def build_posting(
-    store: Store, log: Log, bank: Bank, platform: Platform, chat: Chat, simulated: Clock | None = None
-) -> Posting:
-    """What posts the questions of the day on a platform; any number of processes may run one."""
-    schedules, dailies = store.schedules(simulated), store.dailies(simulated)
-    return Posting(Pool(bank), schedules, dailies, {platform: chat}, store.rate(), log)
+async def post_questions(store: Store, log: Log, bank: Bank, platform: Platform, chat: Chat) -> None:
+    """Post the questions of the day on a platform until cancelled; any number of processes may do it."""
+    async with Gathering(store.redis) as calls:
+        schedules, dailies = RedisSchedules(calls), RedisDailies(calls)
+        await Posting(Pool(bank), schedules, dailies, {platform: chat}, RedisRate(calls), log).run()
 
 
 def build_days(store: Store, log: Log, bank: Bank) -> Days:
     """The days of the demo's channel."""
     clock = RedisDemoClock(store.redis, DEMO_TENANT)
-    platform = Platform(DEMO_TENANT[0])
-    return Days(
-        DEMO_TENANT,
-        DEMO_CHANNEL,
-        clock,
-        store.schedules(clock),
-        store.dailies(clock),
-        lambda chat: build_posting(store, log, bank, platform, chat, clock),
-        log,
-    )
+    schedules, dailies = store.schedules(clock), store.dailies(clock)
+
+    def posting(chat: Chat) -> Posting:
+        return Posting(Pool(bank), schedules, dailies, {Platform(DEMO_TENANT[0]): chat}, store.rate(), log)
+
+    return Days(DEMO_TENANT, DEMO_CHANNEL, clock, schedules, dailies, posting, log)

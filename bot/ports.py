@@ -237,9 +237,9 @@ class Dailies(Protocol):
         """What picking needs to know."""
         ...
 
-    async def record(self, post: NewPost, bag: Bag) -> bool:
-        """Write a question before it is sent; one that stands for this occurrence stays. False when the bag has
-        changed since: read it and pick again."""
+    async def record(self, post: NewPost, bag: Bag) -> Post | None:
+        """Write a question before it is sent, and return it; one that stands for this occurrence stays. None when the
+        bag has changed since: read it and pick again."""
         ...
 
     async def post(self, tenant: Tenant, post: PostId) -> Post | None:

@@ -21,7 +21,7 @@ from bot.core.ids import ChannelId, Platform, Tenant
 from bot.core.schedule import Occurrence, Schedule, jitter, next_due, post_id, timed
 from bot.ports import Chat, Dailies, Log, Lost, Rate, Refused, Schedules, SlowDown
 
-IN_FLIGHT = 80
+IN_FLIGHT = 120
 """Items that one process works on at once."""
 DOUBT = timedelta(seconds=30)
 """How long a platform's history may take to show what was just accepted."""
@@ -197,15 +197,14 @@ class Posting:
     async def _prepared(self, settings: Schedule, due: Occurrence, claim: Claim) -> Post | None:
         """The question of an occurrence, recorded; None when the content holds nothing to ask."""
         id = post_id(settings.channel, due.day, settings.id)
-        while True:
-            if held := await self._dailies.post(settings.tenant, id):
-                return held
-            together = self._pool.together(settings)
+        together, post = self._pool.together(settings), None
+        while post is None:  # or again, when another schedule of the channel picked meanwhile
             bag = await self._dailies.bag(settings.tenant, settings.channel, due.day, together)
             new = self._pool.pick(settings, due, bag, opens=claim.now)
             if new is None:
-                return None
-            await self._dailies.record(new, bag)  # or another schedule of the channel picked first: read again
+                return await self._dailies.post(settings.tenant, id)
+            post = await self._dailies.record(new, bag)
+        return post
 
     async def _send(self, claim: Claim, post: Post) -> None:
         """Mark and send. Exceptions of the chat leave the mark: in doubt, unless the platform said that it did

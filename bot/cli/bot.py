@@ -16,7 +16,7 @@ from bot.app.decks import CARDS
 from bot.app.desk import Desk
 from bot.app.study import SHELVES
 from bot.bank.load import FOLDER, load
-from bot.bootstrap import Store, build_desk, build_posting, open_store
+from bot.bootstrap import Store, build_desk, open_store, post_questions
 from bot.cli.slack import distribution, is_set_up
 from bot.cli.worker_process import queue_with_worker
 from bot.config import Settings
@@ -68,7 +68,7 @@ def _platforms(
 
 def _posts(store: Store, bank: Bank, platform: Platform) -> Posts:
     """Posts questions of the day through a chat, until cancelled."""
-    return lambda chat: build_posting(store, structlog.get_logger(), bank, platform, chat).run()
+    return lambda chat: post_questions(store, structlog.get_logger(), bank, platform, chat)
 
 
 async def _together(serving: Sequence[Serving], stop: asyncio.Event) -> None:

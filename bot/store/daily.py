@@ -8,7 +8,6 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bot.core.daily import ANSWERS_PER_MINUTE, RESERVED_DAYS, Answered, Bag, NewPost, Person, Post, PostState, Status
@@ -20,6 +19,7 @@ from bot.core.schedule import Mode, PostId, ScheduleId
 from bot.core.streaks import FREEZE_DAYS, MILESTONES, Streak, current
 from bot.ports import Clock
 from bot.store import keys
+from bot.store.gathering import Commands
 from bot.store.schedule_wire import compact, moment, ms
 from bot.store.scores import clipped
 from bot.store.scripts import call, script, translated
@@ -46,9 +46,9 @@ _MONTH = list(PERIODS).index("month") + 1
 class RedisDailies:
     """Questions of the day in Redis. Its time is the server's; `clock` takes its place in a simulation."""
 
-    def __init__(self, redis: Redis, clock: Clock | None = None) -> None:
+    def __init__(self, redis: Commands, clock: Clock | None = None) -> None:
         self._redis = redis
-        self._client: Any = redis  # execute_command carries no types
+        self._client = redis
         self._clock = clock
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._answer = script("daily_answer")
@@ -58,13 +58,14 @@ class RedisDailies:
         self._settle = script("daily_settle")
 
     async def bag(self, tenant: Tenant, channel: ChannelId, day: date, together: str) -> Bag:
-        """What picking needs to know. One round trip. Raises Unavailable."""
-        pipeline: Any = self._redis.pipeline(transaction=False)
-        pipeline.hget(keys.channel(tenant, channel), "v")  # first: a change after it is noticed when recording
-        pipeline.hgetall(keys.bag(tenant, channel))
-        pipeline.hgetall(keys.today(tenant, day))
+        """What picking needs to know. Raises Unavailable."""
         try:
-            version, asked, today = await pipeline.execute()
+            version, asked, today = await asyncio.gather(
+                # the version first: a change after it is noticed when recording
+                self._client.execute_command("HGET", keys.channel(tenant, channel), "v"),
+                self._client.execute_command("HGETALL", keys.bag(tenant, channel)),
+                self._client.execute_command("HGETALL", keys.today(tenant, day)),
+            )
         except RedisError as error:
             raise translated(error) from error
         shared = today.get(f"={together}".encode()) if together else None
@@ -75,10 +76,12 @@ class RedisDailies:
             shared=ItemId(shared.decode()) if shared else None,
         )
 
-    async def record(self, post: NewPost, bag: Bag) -> bool:
-        """Write a question before it is sent. False when the bag has changed since. Raises Unavailable."""
-        reply = await call(self._redis, self._record, *_record_request(post, bag.version))
-        return bool(reply == b"recorded")
+    async def record(self, post: NewPost, bag: Bag) -> Post | None:
+        """Write a question before it is sent. None when the bag has changed since. Raises Unavailable."""
+        reply: bytes = await call(self._redis, self._record, *_record_request(post, bag.version))
+        if reply == b"changed":
+            return None
+        return await self.post(post.tenant, post.id) if reply == b"stands" else _recorded(post, int(reply))
 
     async def post(self, tenant: Tenant, post: PostId) -> Post | None:
         """A question of the day. Raises Unavailable."""
@@ -192,7 +195,9 @@ class RedisDailies:
             return False
         field = f"{post} {keys.part(caller.user)}"
         try:
-            await self._client.hset(keys.reports(caller.tenant), field, text.encode("utf-8", "replace"))
+            await self._client.execute_command(
+                "HSET", keys.reports(caller.tenant), field, text.encode("utf-8", "replace")
+            )
         except RedisError as error:
             raise translated(error) from error
         return True
@@ -201,7 +206,7 @@ class RedisDailies:
         """What was reported and not judged yet, by question. Raises Unavailable."""
         found: dict[PostId, list[str]] = {}
         try:
-            held = await self._client.hgetall(keys.reports(tenant))
+            held = await self._client.execute_command("HGETALL", keys.reports(tenant))
         except RedisError as error:
             raise translated(error) from error
         for field, text in sorted(held.items()):
@@ -213,18 +218,20 @@ class RedisDailies:
         try:
             fields = [
                 field
-                for field in await self._client.hkeys(keys.reports(tenant))
+                for field in await self._client.execute_command("HKEYS", keys.reports(tenant))
                 if field.startswith(f"{post} ".encode())
             ]
             if fields:
-                await self._client.hdel(keys.reports(tenant), *fields)
+                await self._client.execute_command("HDEL", keys.reports(tenant), *fields)
         except RedisError as error:
             raise translated(error) from error
 
     async def person(self, caller: Caller) -> Person:
         """What is kept of the caller's answers. Raises Unavailable."""
         try:
-            held: Mapping[bytes, bytes] = await self._client.hgetall(keys.person(caller.tenant, caller.user))
+            held: Mapping[bytes, bytes] = await self._client.execute_command(
+                "HGETALL", keys.person(caller.tenant, caller.user)
+            )
         except RedisError as error:
             raise translated(error) from error
         fields = {name.decode(): value.decode() for name, value in held.items()}
@@ -393,6 +400,31 @@ def _post(tenant: Tenant, id: PostId, values: Sequence[bytes | None]) -> Post | 
         answered=int(read["n"] or 0),
         chosen={OptionId(option): int(read[f"c{option}"] or 0) for option in read["order"]},
         void=read["void"],
+    )
+
+
+def _recorded(new: NewPost, ordinal: int) -> Post:
+    return Post(
+        id=new.id,
+        tenant=new.tenant,
+        channel=new.channel,
+        schedule=new.schedule,
+        item=new.item,
+        right=new.right,
+        order=new.order,
+        topic=new.topic,
+        mode=new.mode,
+        zone=new.zone,
+        day=new.day,
+        opens=new.opens,
+        closes=new.closes,
+        state=PostState.OPEN,
+        ordinal=ordinal,
+        message="",
+        digest="",
+        answered=0,
+        chosen=dict.fromkeys(new.order, 0),
+        void="",
     )
 
 

@@ -9,7 +9,6 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bot.core.daily import Claim, Entry, Later, Task
@@ -18,6 +17,7 @@ from bot.core.ids import ChannelId, Platform, Tenant
 from bot.core.schedule import Schedule, ScheduleId
 from bot.ports import Clock
 from bot.store import keys
+from bot.store.gathering import Commands
 from bot.store.schedule_wire import SEPARATOR, compact, day_of, document, held, member, moment, ms, schedule_of
 from bot.store.scripts import call, script, translated
 
@@ -29,9 +29,9 @@ CHANGED = "Someone else has changed this schedule in the meantime. Type `/schedu
 class RedisSchedules:
     """Schedules in Redis. Its time is the server's; `clock` takes its place in a simulation."""
 
-    def __init__(self, redis: Redis, clock: Clock | None = None, lease: timedelta = LEASE) -> None:
+    def __init__(self, redis: Commands, clock: Clock | None = None, lease: timedelta = LEASE) -> None:
         self._redis = redis
-        self._client: Any = redis  # execute_command carries no types
+        self._client = redis
         self._clock = clock
         self._lease = lease
         self._save = script("schedule_save")

@@ -22,6 +22,7 @@ from redis.exceptions import (
 )
 
 from bot.core.errors import Unavailable
+from bot.store.gathering import Commands
 
 _AWAY = "The score store does not answer right now. Try again in a moment; nothing is lost."
 _FULL = "The score store is full, so nothing new can be saved. Tell whoever runs this bot."
@@ -68,15 +69,14 @@ async def preload(redis: Redis) -> None:
         raise translated(error) from error
 
 
-async def call(redis: Redis, step: Script, keys: Iterable[str], args: Iterable[object]) -> Any:
+async def call(redis: Commands, step: Script, keys: Iterable[str], args: Iterable[object]) -> Any:
     """Run a step in one round trip (two when the server has forgotten it). Raises Unavailable."""
     keys = tuple(keys)
-    client: Any = redis  # execute_command carries no types
     try:
         try:
-            return await client.execute_command("EVALSHA", step.sha, len(keys), *keys, *args)
+            return await redis.execute_command("EVALSHA", step.sha, len(keys), *keys, *args)
         except NoScriptError:
-            return await client.execute_command("EVAL", step.source, len(keys), *keys, *args)
+            return await redis.execute_command("EVAL", step.source, len(keys), *keys, *args)
     except RedisError as error:
         raise translated(error) from error
 

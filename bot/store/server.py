@@ -160,6 +160,7 @@ def _settings(data: Path, socket: Path) -> list[str]:
         "dir": str(data),
         "appendonly": "yes",
         "appendfsync": "always",
+        "latency-tracking": "no",
         "aof-use-rdb-preamble": "yes",
         "maxmemory-policy": "noeviction",
         "save": "",

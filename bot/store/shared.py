@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from bot.store import keys
+from bot.store.gathering import Commands
 from bot.store.scripts import call, script, translated
 
 
@@ -31,7 +32,7 @@ class RedisOnce:
 class RedisRate:
     """The Rate port on Redis."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Commands) -> None:
         self._redis = redis
         self._step = script("rate")
 

@@ -77,10 +77,11 @@ class OneShard(RedisSchedules):
     async def next_at(self, platforms: Sequence[Platform]) -> Sequence[tuple[str, datetime]]:
         assert platforms
         shard = keys.shard_of(self.tenant)
-        rows: Any = await self._redis.zrange(keys.in_shard(shard, "due"), 0, 0, withscores=True)
+        rows: Any = await self.redis.zrange(keys.in_shard(shard, "due"), 0, 0, withscores=True)
         return [(shard, moment(score)) for _, score in rows]
 
     tenant: Tenant
+    redis: Redis
 
 
 class Mortal:
@@ -136,7 +137,7 @@ class Fleet:
             dice=self.dice,
         )
         self.schedules, self.dailies = OneShard(redis, self.clock), RedisDailies(redis, self.clock)
-        self.schedules.tenant = self.tenant
+        self.schedules.tenant, self.schedules.redis = self.tenant, redis
         self.plans = list(self._plans(channels))
         pool: Any = Pool(bank)
         self.replicas = [

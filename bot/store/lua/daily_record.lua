@@ -4,13 +4,13 @@
 -- ARGV  1 prefix of the tenant's keys  2 post id  3 schedule  4 version of the bag that was read  5 item  6 round
 --       7 date yyyymmdd  8 opens in ms  9 name of those who ask together, or empty  10 lifetime of a post in seconds
 --       11 lifetime of a date in seconds  12 answers a bucket  13.. fields and values of the post
--- Returns 'changed' when the bag has changed since (nothing written), else 'recorded'
+-- Returns 'changed' when the bag has changed since (nothing written), 'stands' when there is one, else its ordinal
 --
 -- A post of the same schedule that was written and never sent leaves its ordinal as a hole and its question in the bag.
 
 local base, day = ARGV[1], ARGV[7]
 if redis.call('EXISTS', KEYS[1]) == 1 then
-  return 'recorded'
+  return 'stands'
 end
 local held = redis.call('HMGET', KEYS[2], 'v', 'seq', 'day', 'posts', 'asked', 'typ', 'w:' .. ARGV[3])
 if (held[1] or '0') ~= ARGV[4] then
@@ -21,7 +21,7 @@ local seq, posts = tonumber(held[2]) or 0, tonumber(held[4]) or 0
 local unsent = held[7]
 local left = unsent and redis.call('HMGET', base .. 'p:' .. unsent, 'seq', 'item', 'message', 'round') or {}
 redis.call('HLEN', KEYS[3])
-redis.call('HLEN', KEYS[4])
+local first_today = redis.call('HLEN', KEYS[4]) == 0
 redis.call('ZCARD', KEYS[5])
 
 -- Only writes from here on, and none that can fail.
@@ -58,6 +58,6 @@ redis.call('HSET', KEYS[4], ARGV[5], '1')
 if ARGV[9] ~= '' then
   redis.call('HSET', KEYS[4], '=' .. ARGV[9], ARGV[5])
 end
-redis.call('EXPIRE', KEYS[4], ARGV[11])
+if first_today then redis.call('EXPIRE', KEYS[4], ARGV[11]) end
 redis.call('ZADD', KEYS[5], ARGV[8], ARGV[2])
-return 'recorded'
+return string.format('%d', seq)

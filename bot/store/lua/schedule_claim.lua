@@ -20,14 +20,16 @@ for i, member in ipairs(members) do
   tenant = string.gsub(string.gsub(string.gsub(tenant, '%%', '%%25'), '{', '%%7B'), '}', '%%7D')
   schedules[i] = redis.call('HGET', ARGV[4] .. tenant, channel .. '\31' .. id) or ''
 end
-local ends = string.format('%.0f', now + tonumber(ARGV[2]))
+local ends, taken, scored = string.format('%.0f', now + tonumber(ARGV[2])), {}, {}
 for i, member in ipairs(members) do
   local fence, doing, day, last = string.match(states[i] or '0:i:-:-', '^(%d+):(%a):([%d-]+):([%d-]+)$')
   fence = string.format('%d', fence + 1)
-  redis.call('HSET', KEYS[2], member, fence .. ':' .. doing .. ':' .. day .. ':' .. last)
-  redis.call('ZADD', KEYS[1], ends, member)
+  taken[2 * i - 1], taken[2 * i] = member, fence .. ':' .. doing .. ':' .. day .. ':' .. last
+  scored[2 * i - 1], scored[2 * i] = ends, member
   for _, value in ipairs({member, fence, doing, day, last, schedules[i]}) do
     out[#out + 1] = value
   end
 end
+redis.call('HSET', KEYS[2], unpack(taken))
+redis.call('ZADD', KEYS[1], unpack(scored))
 return out
