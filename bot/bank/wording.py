@@ -43,6 +43,12 @@ _TOGETHER = re.compile(
     r"\b(?:all|both|none|neither|any|some) of (?:these|the (?:above|others|options))\b", re.IGNORECASE
 )
 _MARKUP = re.compile(r"`|\*\*|~~|\]\(|</?[A-Za-z][^<>]*>|&#?\w+;|\\[\\`*_{}\[\]()#+.!-]")
+_SPELLING = re.compile(
+    r"\b(?:data sets?|behaviors?|centers?|colors?|gray|\w*(?:general|initial|normal|optim|quant|regular|standard|token)"
+    r"iz(?:e|ed|es|er|ers|ing|ation))\b(?![.(])",
+    re.IGNORECASE,
+)
+"""Words that the bank spells otherwise: one spelling for each, British as in the titles of the topics."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _ARTICLES = {"a", "an", "the", ".", ",", ";"}
 
@@ -56,6 +62,11 @@ def wording(item: Item) -> Iterator[tuple[str, str]]:
         for words in (each for block in side.blocks for each in _plain(block)):
             if markup := _MARKUP.search(words):
                 yield f"shows “{markup[0]}” as it is in “{words[:60].strip()}”", "close the markup, or write it as code"
+            if spelling := _SPELLING.search(words):
+                yield (
+                    f"says “{spelling[0]}”",
+                    "dataset, optimiser, normalise, colour; names of code are written as code",
+                )
     yield from _labels(item)
     if isinstance(item, Formula) and item.latex and not item.picture:
         yield "has no picture of its `latex` as it is now", "run `torchquiz content pictures`"

@@ -97,6 +97,8 @@ def test_ways_to_guess_are_measured_over_a_large_bank(tmp_path: Path, right: str
         ),
         ("with `x`?", "with `x?", "shows “`” as it is in “"),
         ("What does", "What **does", "shows “**” as it is"),
+        ("shape and strides", "optimizer and strides", "says “optimizer” (dataset, optimiser, normalise, colour;"),
+        ("shape and strides", "`optimizer` and strides", ""),
         ("What does", "What &amp;amp; does", "shows “&amp;” as it is"),
         ("What does", "What does " + "on and " * 30, "`stem` has 67 words (at most 60)"),
         ("A view has its own", "A view has " + "and " * 40 + "its own", "a sentence of 52 words: “A view has and"),
