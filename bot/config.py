@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     """Signs buttons. Without it one is made and kept in Redis, so that all replicas share it."""
     spares: int = Field(default=2, ge=1, le=3, validation_alias="TORCHQUIZ_SPARES")
     """Ready sandboxes a worker keeps; also how many runs it takes at once."""
+    device: str = Field(default="cpu", validation_alias="TORCHQUIZ_DEVICE")
+    """What a worker runs on: cpu, or a GPU as cuda:0, GPU-<uuid> or MIG-<uuid>. One GPU worker a GPU."""
     allow_no_memory_cgroup: bool = Field(default=False, validation_alias="TORCHQUIZ_ALLOW_NO_MEMORY_CGROUP")
     """Run code although memory cannot be limited. Every result then says so."""
 

@@ -7,7 +7,14 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.core.runs import Limits, Outcome
+from bot.core.runs import Capability, Limits, Outcome
+
+LIMITS: Mapping[Capability, Limits] = {
+    Capability.CPU: Limits(),
+    # A context alone takes some hundred MiB of host memory and a dozen threads.
+    Capability.GPU: Limits(seconds=20.0, cpu_seconds=40, memory_bytes=4 * 1024**3, processes=128),
+}
+"""What one run may use, by the kind of worker."""
 
 _LONGEST_LINE = 400
 _LONGEST_ERROR = 8_000
@@ -83,7 +90,12 @@ _HINTS: Mapping[str, str] = {
     "ModuleNotFoundError: No module named": _NO_PIP,
     "No such file or directory: '(?:pip3?|conda|git|apt|apt-get)'": _NO_PIP,
     _NETWORK_ERRORS: "Snippets have no network. Make the data in the code, for example with `torch.randn`.",
-    _CUDA_ERRORS: "This worker runs on the CPU. Write `device = 'cuda' if torch.cuda.is_available() else 'cpu'`.",
+    _CUDA_ERRORS: (
+        "This ran on the CPU. Write `device = 'cuda' if torch.cuda.is_available() else 'cpu'`, or ask for a GPU: "
+        "`/run gpu`."
+    ),
+    "CUDA out of memory": "The run asked for more memory than the GPU has: try smaller shapes.",
+    "CUDA error: (?!out of memory)": "After a CUDA error nothing more works in that run. Run it again.",
     r"InvalidCxxCompiler|No working C\+\+ compiler|inductor": (
         "There is no C++ compiler here: use `torch.compile(model, backend='aot_eager')`."
     ),

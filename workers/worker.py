@@ -338,11 +338,22 @@ class Worker:
             await self._register()
             self._serving.set()
             self._log.info("worker.serving", slots=self._slots, probes=test.probes, warnings=list(test.warnings))
-            await self._troubled.wait()
+            await self._wait_for_trouble()
+            await self._register()
             while self._jobs:
                 self._freed.clear()
                 await self._freed.wait()
             await self._sandbox.close()
+
+    async def _wait_for_trouble(self) -> None:
+        """Until a run met it, or the sandbox says so itself."""
+        met, told = asyncio.create_task(self._troubled.wait()), asyncio.create_task(self._sandbox.trouble())
+        try:
+            await asyncio.wait((met, told), return_when=asyncio.FIRST_COMPLETED)
+            if told.done():
+                self._trouble(told.result())
+        finally:
+            await stop_tasks(met, told)
 
     def _trouble(self, error: SandboxUnavailable) -> None:
         self._serving.clear()

@@ -86,6 +86,8 @@ class RunResult:
     """The failing line of the snippet, counted from 1."""
     seconds: float = 0.0
     peak_memory_bytes: int | None = None
+    gpu_peak_memory_bytes: int | None = None
+    """The most GPU memory, beyond what the open context takes; None for a CPU run."""
     device: str = "cpu"
     torch_version: str = ""
     files: tuple[RunFile, ...] = ()

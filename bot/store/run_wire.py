@@ -19,7 +19,7 @@ GONE = "The output was kept for a while and is gone by now."
 UNREADABLE = "The worker sent a result that this bot cannot read. Are both of the same version?"
 
 _PLAIN = ("output", "exit_status", "signal", "error", "error_line", "seconds", "peak_memory_bytes", "device")
-_PLAIN_TOO = ("torch_version", "files_dropped")
+_PLAIN_TOO = ("torch_version", "files_dropped", "gpu_peak_memory_bytes")
 _PLAINEST = RunResult(Outcome.OK)
 _LIMITS = frozenset(field.name for field in fields(Limits))
 

@@ -118,15 +118,16 @@ class FakeSandbox:
 
     def __init__(self, capability: Capability = Capability.CPU, problems: tuple[SandboxUnavailable, ...] = ()) -> None:
         self.capability = capability
-        self._problems = list(problems)
+        self.problems = list(problems)
         self.active = 0
         self.most_active = 0
         self.killed = 0
         self.closed = 0
+        self.broken = asyncio.Event()
 
     async def start(self) -> SelfTest:
-        if self._problems:
-            raise self._problems.pop(0)
+        if self.problems:
+            raise self.problems.pop(0)
         return SelfTest(probes=1, seconds=0.0)
 
     async def run(self, source: str, limits: Limits, on_output: Callable[[str], None] | None = None) -> RunResult:
@@ -142,7 +143,12 @@ class FakeSandbox:
             self.active -= 1
         return replace(result, seconds=time.monotonic() - began, limits=limits)
 
+    async def trouble(self) -> SandboxUnavailable:
+        await self.broken.wait()
+        return SandboxUnavailable("it broke by itself", "mend it")
+
     async def close(self) -> None:
+        self.broken.clear()
         self.closed += 1
 
     async def _obey(self, source: str, show: Callable[[str], None]) -> RunResult:

@@ -190,7 +190,8 @@ def test_a_forged_report_is_a_string_and_a_line_at_most(scribble: bytes) -> None
         page[: len(scribble)] = scribble
         found = report.read(page)
 
-    assert set(found) == {"error", "line"}
+    assert set(found) == {"error", "line", "gpu_peak_bytes"}
+    assert 0 <= found["gpu_peak_bytes"] <= 1 << 50
     assert isinstance(found["error"], str)
     assert found["line"] is None or found["line"] > 0
 
@@ -201,9 +202,11 @@ NAMES = ("x86_64", "aarch64")
 LIBSECCOMP = {"x86_64": pyseccomp.Arch.X86_64, "aarch64": pyseccomp.Arch.AARCH64}
 
 
-def decide(architecture: str, number: int, arguments: tuple[int, ...] = (), audit: int | None = None) -> int:
+def decide(
+    architecture: str, number: int, arguments: tuple[int, ...] = (), audit: int | None = None, gpu: bool = False
+) -> int:
     """Walk the filter as the kernel does."""
-    program = seccomp.assemble(architecture)
+    program = seccomp.assemble(architecture, seccomp.GPU_RULES if gpu else seccomp.RULES)
     own = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}[architecture]
     padded = (*arguments, 0, 0, 0, 0, 0, 0)[:6]
     memory = struct.pack("=iIQ6Q", number, own if audit is None else audit, 0, *padded)
@@ -289,6 +292,37 @@ def test_arguments_decide(architecture: str, name: str, arguments: tuple[int, ..
     assert number is not None
 
     assert decide(architecture, number, arguments) == (seccomp.ALLOW if allowed else seccomp.REFUSE)
+
+
+@pytest.mark.parametrize("architecture", NAMES)
+@pytest.mark.parametrize(
+    ("request_", "allowed"),
+    [
+        (0xC00846D6, True),  # what nvidiactl and nvidiaN are asked
+        (0x30000001, True),  # nvidia-uvm is opened
+        (0x30000003, False),
+        (75, True),  # and used
+        (0x5401, True),
+        (0x5412, False),  # typing into a terminal
+        (0x8927, False),  # a network card's address
+        (0xC0206440, False),  # a graphics card by another driver
+    ],
+)
+def test_a_gpu_may_be_asked_and_nothing_else(architecture: str, request_: int, allowed: bool) -> None:
+    number = CHECKED["ioctl"][NAMES.index(architecture)]
+    assert number is not None
+
+    assert decide(architecture, number, (3, request_), gpu=True) == (seccomp.ALLOW if allowed else seccomp.REFUSE)
+
+
+@pytest.mark.parametrize("architecture", NAMES)
+def test_a_gpu_relaxes_no_other_call(architecture: str) -> None:
+    for number in set(range(1024)) - {CHECKED["ioctl"][NAMES.index(architecture)]}:
+        assert decide(architecture, number, gpu=True) == decide(architecture, number)
+    assert (
+        decide(architecture, CHECKED["clone"][NAMES.index(architecture)] or 0, (0x10000011,), gpu=True)
+        == seccomp.REFUSE
+    )
 
 
 @pytest.mark.parametrize("architecture", NAMES)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.runs import Capability
 from workers.sandbox.base import SandboxUnavailable
 from workers.sandbox.bubblewrap import BubblewrapSandbox
 
@@ -48,9 +47,3 @@ async def test_forbidden_user_namespaces_are_named_with_the_setting_that_allows_
 
     assert "No permissions to create new namespace" in error.problem
     assert "allow user namespaces" in error.fix
-
-
-async def test_a_gpu_sandbox_is_not_there_yet_and_says_so() -> None:
-    error = await refusal(BubblewrapSandbox(capability=Capability.GPU))
-
-    assert error.fix == "start the worker for cpu runs"

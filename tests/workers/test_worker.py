@@ -227,6 +227,19 @@ async def test_a_worker_keeps_saying_that_its_sandbox_is_unavailable(url: str) -
             await asyncio.sleep(0.1)  # together more than three lifetimes
 
 
+async def test_a_sandbox_that_breaks_with_no_run_there_is_told_at_once(queue: RedisRunQueue, url: str) -> None:
+    sandbox = FakeSandbox()
+    async with a_worker(url, sandbox):
+        await accepted(queue, order := an_order())
+        await result_of(queue, order.id)
+        sandbox.problems.extend([BROKEN] * 2)
+        sandbox.broken.set()
+
+        await until(lambda: sandbox.closed > 0)
+        answer = await refused(queue)
+        assert answer.reason is RefusalReason.WORKER_UNAVAILABLE
+
+
 async def test_a_sandbox_that_breaks_gives_its_run_to_another_worker(
     queue: RedisRunQueue, url: str, tmp_path: Path
 ) -> None:

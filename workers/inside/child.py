@@ -6,6 +6,7 @@ import atexit
 import builtins
 import contextlib
 import ctypes
+import importlib
 import io
 import json
 import logging
@@ -21,7 +22,7 @@ import types
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from workers.inside import kernel, landlock, report, seccomp, snippet, wall, wire
+from workers.inside import gpu, kernel, landlock, report, seccomp, snippet, wall, wire
 
 _HOME = "/tmp"
 _OUTPUT = "/tmp/output"
@@ -45,36 +46,41 @@ _namespace: dict[str, Any] = _main.__dict__
 """What a snippet starts with. Filled in the zygote; each run has its own copy by the fork."""
 
 
-def preload() -> dict[str, Any]:
+def preload(own: gpu.Gpu) -> dict[str, Any]:
     """In the zygote: import everything a first snippet would wait for. Returns what the supervisor wants to know."""
     sys.modules["redis"] = None  # type: ignore[assignment]  # it is the worker's; torch would load 6 MB of it
     import numpy
     import torch
-    import torch._dynamo
-    import torch.export
-    import torch.func
-    import torch.nn.functional
-    import torch.optim
-    import torch.profiler
 
     del sys.modules["redis"]
-    torch.set_num_threads(1)  # a parallel region here would leave every fork a thread pool without threads
-    _namespace.update(__builtins__=builtins, torch=torch, nn=torch.nn, F=torch.nn.functional, np=numpy)
-    _patch_compile(torch)
-    with contextlib.suppress(ImportError):
-        _preload_figures()
-    _warm_up(torch)
+    with gpu.hidden(torch):
+        _import_lazy_parts()
+        torch.set_num_threads(1)  # a parallel region here would leave every fork a thread pool without threads
+        _namespace.update(__builtins__=builtins, torch=torch, nn=torch.nn, F=torch.nn.functional, np=numpy)
+        _patch_compile(torch)
+        with contextlib.suppress(ImportError):
+            _preload_figures()
+        _warm_up(torch)
+        if own:
+            _forget_missing_device()
     _keep_only_needed_exit_handlers()
     _forget_ourselves()
     return {"torch_version": str(torch.__version__), "python": sys.version.split()[0]}
 
 
-def main(channel: int, output: int, page: mmap.mmap, landlock_version: int, filter_: bytes) -> NoReturn:
+def _import_lazy_parts() -> None:
+    for name in ("_dynamo", "export", "func", "nn.functional", "optim", "profiler"):
+        importlib.import_module(f"torch.{name}")
+
+
+def main(channel: int, output: int, page: mmap.mmap, landlock_version: int, filter_: bytes, own: gpu.Gpu) -> NoReturn:
     """In the snippet's process: lock this process in, say so, receive the snippet, run it, end."""
     try:
         _connect(channel, output)
-        _settle()
-        _confine(landlock_version, filter_)
+        _settle(own)
+        _confine(landlock_version, filter_, own)
+        if own:
+            gpu.open_context(_namespace["torch"])
     except BaseException as error:  # nothing may unwind into the frames of init
         with contextlib.suppress(OSError):
             wire.send(_CHANNEL, wire.FAILED, f"{type(error).__name__}: {error}".encode())
@@ -87,13 +93,16 @@ def main(channel: int, output: int, page: mmap.mmap, landlock_version: int, filt
     _limit(request["limits"], request["memory_unbounded"])
     code = _compile(request["source"], page)
     os.close(_CHANNEL)  # from here on the snippet has descriptors 0, 1 and 2
-    _finish(_execute(code, page) if code is not None else 1)
+    status = _execute(code, page) if code is not None else 1
+    if own:
+        report.write_gpu_peak(page, gpu.peak_bytes(sys.modules.get("torch")))
+    _finish(status)
 
 
-def _confine(landlock_version: int, filter_: bytes) -> None:
+def _confine(landlock_version: int, filter_: bytes, own: gpu.Gpu) -> None:
     wall.renounce()
     if landlock_version:
-        landlock.restrict(landlock_version)
+        landlock.restrict(landlock_version, own.nodes)
     seccomp.install(filter_)
 
 
@@ -117,7 +126,7 @@ def _above(descriptor: int) -> int:
     return fcntl.fcntl(descriptor, fcntl.F_DUPFD, 64)
 
 
-def _settle() -> None:
+def _settle(own: gpu.Gpu) -> None:
     """Everything that need not wait for the snippet: streams, environment, seeds, threads, the first touch of pages."""
     import torch
 
@@ -127,7 +136,7 @@ def _settle() -> None:
     _write("/proc/self/oom_score_adj", "1000")  # when memory ends, the kernel takes the snippet and not its init
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
-    os.environ.update(_ENVIRONMENT)
+    os.environ.update(_ENVIRONMENT | gpu.environment(own))
     os.chdir(_HOME)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
     # Unbuffered: what was printed before a crash or os._exit is seen, and both streams keep their order.
@@ -318,6 +327,13 @@ def _warm_up(torch: Any) -> None:
     torch.nn.Conv2d(1, 1, 3)(torch.ones(1, 1, 8, 8))
     torch.compile(lambda x: x.sin() + 1, backend="aot_eager")(torch.ones(2))
     torch._dynamo.reset()
+
+
+def _forget_missing_device() -> None:
+    """The compiler noted in the zygote which devices there are, when there seemed to be none."""
+    import torch._dynamo.device_interface as interfaces
+
+    interfaces._device_initialized = False
 
 
 def _write(path: str, text: str) -> None:

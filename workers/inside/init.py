@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.inside import child, collect, kernel, report, wall, wire
+from workers.inside.gpu import Gpu
 
 OUTPUT_FOLDER = "/tmp/output"
 
@@ -32,6 +33,7 @@ class Order:
     group: int
     tmp_bytes: int
     tmp_inodes: int
+    gpu: Gpu
 
 
 def main(order: Order) -> None:
@@ -51,7 +53,7 @@ def _run(order: Order) -> None:
     # Pid 1 ignores what it does not handle; Python's own handler for SIGINT would be handling it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     wall.name_user(order.user, order.group)
-    wall.build(order.tmp_bytes, order.tmp_inodes)
+    wall.build(order.tmp_bytes, order.tmp_inodes, whole_proc=bool(order.gpu))
     os.mkdir(OUTPUT_FOLDER, 0o700)
     # Held from before the first line of the snippet: whatever it puts in this place later, we read this folder.
     folder = os.open(OUTPUT_FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -63,7 +65,7 @@ def _run(order: Order) -> None:
     ours, theirs = socket.socketpair()
     snippet = kernel.fork()
     if snippet == 0:
-        child.main(theirs.detach(), order.output, page, order.landlock, order.filter)
+        child.main(theirs.detach(), order.output, page, order.landlock, order.filter, order.gpu)
     theirs.close()
     os.close(order.output)
     _expect(ours.fileno(), wire.WARM)

@@ -11,7 +11,7 @@ import errno
 import platform
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from workers.inside import kernel
@@ -73,12 +73,23 @@ RULES: dict[str, tuple[Rule, ...]] = {
 }
 """Any one of a call's rules lets it through. clone3 hides its flags in memory, so glibc is told to use clone."""
 
+# From NVIDIA's open kernel modules: every call on nvidiactl and nvidiaN has the type byte 'F'; those of nvidia-uvm are
+# plain small numbers, except the two that open and close it. Which device may be asked at all is Landlock's to say.
+_GPU_IOCTLS: tuple[Rule, ...] = (
+    (Check(1, 0x4600, 0xFF00),),
+    (Check(1, 0, 0xFFFFFF00),),
+    (Check(1, 0x30000001),),
+    (Check(1, 0x30000002),),
+)
+GPU_RULES: dict[str, tuple[Rule, ...]] = {**RULES, "ioctl": (*RULES["ioctl"], *_GPU_IOCTLS)}
+"""The same for a jail with a GPU: nothing but ioctl is relaxed."""
+
 Instruction = tuple[int, int, int, int]
 """Operation, jump if true, jump if false, operand: struct sock_filter."""
 
 
-def assemble(architecture: str) -> list[Instruction]:
-    """The whole filter for one of ARCHITECTURES."""
+def assemble(architecture: str, rules: Mapping[str, tuple[Rule, ...]] = RULES) -> list[Instruction]:
+    """The whole filter for one of ARCHITECTURES; `rules` is RULES or GPU_RULES."""
     column = ARCHITECTURES.index(architecture)
     program: list[Instruction] = [
         (_LOAD, 0, 0, _ARCH_AT),
@@ -91,7 +102,7 @@ def assemble(architecture: str) -> list[Instruction]:
     for name, numbers in sorted(CHECKED.items()):
         number = numbers[column]
         if number is not None:
-            block = _checked(name)
+            block = _checked(name, rules)
             program += [(_JUMP_EQUAL, 0, len(block), number), *block]
     for first, last in _ranges([pair[column] for pair in PLAIN.values()]):
         program += _plain(first, last)
@@ -103,12 +114,12 @@ def packed(program: Sequence[Instruction]) -> bytes:
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 
 
-def prepared() -> bytes:
+def prepared(gpu: bool = False) -> bytes:
     """The filter for this machine, ready to install. Raises OSError where we have none for its architecture."""
     architecture = platform.machine()
     if architecture not in ARCHITECTURES:
         raise OSError(errno.ENOSYS, f"no system call filter for {architecture}")
-    return packed(assemble(architecture))
+    return packed(assemble(architecture, GPU_RULES if gpu else RULES))
 
 
 def install(filter_: bytes) -> None:
@@ -118,11 +129,11 @@ def install(filter_: bytes) -> None:
     kernel.prctl(kernel.PR_SET_SECCOMP, kernel.SECCOMP_MODE_FILTER, ctypes.addressof(header))
 
 
-def _checked(name: str) -> list[Instruction]:
+def _checked(name: str, rules: Mapping[str, tuple[Rule, ...]]) -> list[Instruction]:
     if name == "clone3":
         return [(_RETURN, 0, 0, MISSING)]
     block: list[Instruction] = []
-    for rule in RULES[name]:
+    for rule in rules[name]:
         for position, check in enumerate(rule):
             past_the_rest = 3 * (len(rule) - position - 1) + 1
             block += [

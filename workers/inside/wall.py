@@ -29,15 +29,16 @@ def name_user(user: int, group: int) -> None:
     _write("/proc/self/gid_map", f"{INSIDE_ID} {group} 1")
 
 
-def build(tmp_bytes: int, tmp_inodes: int) -> None:
-    """As pid 1: cover everything writable or shared with file systems of our own, and bring up our own loopback."""
+def build(tmp_bytes: int, tmp_inodes: int, whole_proc: bool = False) -> None:
+    """As pid 1: cover everything writable or shared with file systems of our own, and bring up our own loopback.
+    `whole_proc` shows more of /proc than processes: the CUDA driver reads /proc/driver, /proc/devices and others."""
     kernel.mount("none", "/", "", kernel.MS_REC | kernel.MS_PRIVATE)
     capped = f"size={tmp_bytes},nr_inodes={tmp_inodes},mode=0700,uid={INSIDE_ID},gid={INSIDE_ID}"
     kernel.mount("tmpfs", "/tmp", "tmpfs", _PLAIN, capped)
     kernel.mount("tmpfs", "/dev/shm", "tmpfs", _PLAIN | kernel.MS_NOEXEC, capped)
     # An empty folder instead of the jail's terminals, which all runs would share.
     kernel.mount("tmpfs", "/dev/pts", "tmpfs", _PLAIN | kernel.MS_RDONLY, "size=4k,nr_inodes=1")
-    kernel.mount("proc", "/proc", "proc", _PLAIN | kernel.MS_NOEXEC, "subset=pid")
+    kernel.mount("proc", "/proc", "proc", _PLAIN | kernel.MS_NOEXEC, "" if whole_proc else "subset=pid")
     kernel.loopback_up()
     socket.sethostname("sandbox")
 

@@ -9,33 +9,36 @@ import signal
 import socket
 import time
 
-from workers.inside import child, init, kernel, landlock, memory, seccomp, wall, wire
+from workers.inside import child, gpu, init, kernel, landlock, memory, seccomp, wall, wire
 from workers.inside.syscalls import CHECKED
 
 NICENESS = 5
 """Of everything in the jail, from the import of torch on: where a bot shares the machine, its answers come first."""
 
 
-def main(descriptor: int) -> None:
-    """Serve the supervisor on `descriptor` until it goes away. A jail that cannot be trusted says so and ends."""
+def main(descriptor: int, device: str = "") -> None:
+    """Serve the supervisor on `descriptor` until it goes away. A jail that cannot be trusted says so and ends.
+    `device`: the jail's GPU as gpu.parsed() reads it."""
     os.nice(NICENESS)
     control = socket.socket(fileno=descriptor)
     try:
         began = time.monotonic()
-        prepared = child.preload()
+        own = gpu.parsed(device)
+        prepared = child.preload(own)
         landlock_version = landlock.version()
-        filter_ = seccomp.prepared()
+        filter_ = seccomp.prepared(gpu=bool(own))
         _assert_single_threaded()
+        gpu.assert_untouched()
     except Exception as error:  # the edge of a process: the supervisor turns this into a refusal to serve
         wire.send(descriptor, wire.FAILED, f"{type(error).__name__}: {error}".encode())
         return
     memory.settle()
     facts = {"landlock": landlock_version, "seconds": round(time.monotonic() - began, 3), **prepared}
     wire.send(descriptor, wire.READY, json.dumps(facts).encode())
-    _serve(control, landlock_version, filter_)
+    _serve(control, landlock_version, filter_, own)
 
 
-def _serve(control: socket.socket, landlock_version: int, filter_: bytes) -> None:
+def _serve(control: socket.socket, landlock_version: int, filter_: bytes, own: gpu.Gpu) -> None:
     user, group = os.getuid(), os.getgid()
     clone = CHECKED["clone"][seccomp.ARCHITECTURES.index(platform.machine())]
     assert clone is not None
@@ -57,7 +60,7 @@ def _serve(control: socket.socket, landlock_version: int, filter_: bytes) -> Non
             if forked == 0:
                 os.close(control.detach())
                 sizes = order["tmp_bytes"], order["tmp_inodes"]
-                init.main(init.Order(channel, output, landlock_version, filter_, user, group, *sizes))
+                init.main(init.Order(channel, output, landlock_version, filter_, user, group, *sizes, own))
         for each in descriptors:
             os.close(each)
 

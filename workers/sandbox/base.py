@@ -43,6 +43,10 @@ class Sandbox(Protocol):
         returns only when it is reaped. Runs may overlap; each has its own jail."""
         ...
 
+    async def trouble(self) -> SandboxUnavailable:
+        """Returns once the sandbox can serve no more run though none is there to tell, with the reason."""
+        ...
+
     async def close(self) -> None:
         """Kill everything and remove cgroups and folders."""
         ...

@@ -35,12 +35,11 @@ class BubblewrapSandbox:
 
     def __init__(
         self,
-        capability: Capability = Capability.CPU,
         spares: int = 2,
         allow_no_memory_cgroup: bool = False,
     ) -> None:
         """`spares`: ready run trees to keep, 1 to 3. `allow_no_memory_cgroup`: the operator's explicit override."""
-        self.capability = capability
+        self.capability = Capability.CPU
         self._wanted_spares = max(1, min(spares, _MOST_SPARES))
         self._allow_no_memory_cgroup = allow_no_memory_cgroup
         self._plan: plan.Plan | None = None
@@ -65,14 +64,12 @@ class BubblewrapSandbox:
 
     async def start(self) -> SelfTest:
         """Build the jail, warm it and probe it. Raises SandboxUnavailable; nothing ever runs unsandboxed."""
-        if self.capability is not Capability.CPU:
-            raise SandboxUnavailable(f"this backend has no {self.capability} profile", "start the worker for cpu runs")
         self._plan = plan.made()
         try:
             self._cgroups = cgroups.opened(self._allow_no_memory_cgroup)
             self._jail = await jail.opened(self._plan)
             self._spares = [await tree.forked(self._jail, self._cgroups, self._standard)]
-            tested = await probes.tested(self, self._jail.facts, self._cgroups.bounds_memory)
+            tested = await probes.tested(self, self._jail.facts, self._cgroups.bounds_memory, self._plan.profile)
         except BaseException:
             await self.close()
             raise
@@ -92,6 +89,11 @@ class BubblewrapSandbox:
             # Its jail ended under it. A snippet has no effect outside, and nobody has seen anything of this one yet.
             remains, torch_version, memory_bounded = await self._run(source, limits, on_output)
         return results.result(remains, limits, torch_version, memory_bounded)
+
+    async def trouble(self) -> SandboxUnavailable:
+        """Never: a jail that ends is replaced when the next run needs one."""
+        never: asyncio.Future[SandboxUnavailable] = asyncio.get_running_loop().create_future()
+        return await never
 
     async def _run(
         self, source: str, limits: Limits, on_output: Callable[[str], None] | None

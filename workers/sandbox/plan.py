@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workers.sandbox.base import SandboxUnavailable
+from workers.sandbox.profile import CPU, Profile
 
 JAIL_USER = 65534
 """Who bubblewrap runs as when the worker is root. As root it would cover parts of /proc, and the kernel then refuses
@@ -43,7 +44,10 @@ _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
 }
-_START = f"import sys; sys.path.insert(0, {_OURS!r}); from workers.inside import zygote; zygote.main(int(sys.argv[1]))"
+_START = (
+    f"import sys; sys.path.insert(0, {_OURS!r}); from workers.inside import zygote; "
+    "zygote.main(int(sys.argv[1]), sys.argv[2])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Plan:
     links: tuple[tuple[str, str], ...]
     hidden: tuple[str, ...]
     files: Mapping[str, str]
+    profile: Profile = CPU
 
     def command(self, control: int, descriptors: Mapping[str, int]) -> list[str]:
         """The argument vector; `descriptors` holds one readable descriptor for each of `files`."""
@@ -66,10 +71,13 @@ class Plan:
             after += ["--symlink", target, link]
         for place, descriptor in descriptors.items():
             after += ["--ro-bind-data", str(descriptor), place]
-        for name, value in _ENVIRONMENT.items():
+        for name, value in (_ENVIRONMENT | dict(self.profile.environment)).items():
             after += ["--setenv", name, value]
-        after += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--tmpfs", _TMP, "--chdir", _TMP]
-        after += ["--remount-ro", "/", "--", f"{_VENV}/bin/python", "-I", "-c", _START, str(control)]
+        after += ["--proc", "/proc", "--dev", "/dev"]
+        for source, place in self.profile.devices:  # after --dev; --bind would leave them unusable (nodev)
+            after += ["--dev-bind", source, place]
+        after += ["--remount-ro", "/dev", "--tmpfs", _TMP, "--chdir", _TMP, "--remount-ro", "/", "--"]
+        after += [f"{_VENV}/bin/python", "-I", "-c", _START, str(control), self.profile.told()]
         if os.geteuid() != 0:
             binds = [word for source, target in self.binds for word in ("--ro-bind", source, target)]
             return [*before, *binds, *after]
@@ -85,7 +93,7 @@ class Plan:
         return [sys.executable, "-I", "-S", launcher, json.dumps(specification)]
 
 
-def made() -> Plan:
+def made(profile: Profile = CPU) -> Plan:
     """The plan for this interpreter on this machine. Raises SandboxUnavailable when a part is missing."""
     if sys.platform != "linux":
         raise SandboxUnavailable(f"there is no sandbox on {sys.platform}", "run the worker in a Linux container or VM")
@@ -103,9 +111,10 @@ def made() -> Plan:
     binds.append((str(Path(__file__).parent.parent / "inside"), f"{_OURS}/workers/inside"))
     if Path(_PROCESSORS).is_dir():
         binds.append((_PROCESSORS, _PROCESSORS))
+    binds += profile.binds
     hidden = tuple(f"{_SITE}/{name}" for name in _OUR_PACKAGES if (packages / name).is_dir())
     files = {**_FILES, f"{_VENV}/pyvenv.cfg": f"home = {executable.parent}\ninclude-system-site-packages = false\n"}
-    return Plan(bubblewrap, tuple(binds), tuple(links), hidden, files)
+    return Plan(bubblewrap, tuple(binds), tuple(links), hidden, files, profile)
 
 
 def _folder_of(package: str) -> Path:

@@ -10,8 +10,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from bot.core.runs import Limits, Outcome, RunResult
+from workers.limits import LIMITS
 from workers.sandbox.base import SelfTest
 from workers.sandbox.cgroups import FIX as CGROUP_FIX
+from workers.sandbox.profile import Profile
 
 _CANARY = "TORCHQUIZ_SELF_TEST_CANARY"
 _WALL_FIX = "the jail is not closed on this machine: report what `python -m workers.sandbox --self-test` says"
@@ -44,14 +46,25 @@ print(json.dumps({
     "no secret in the environment": CANARY not in os.environ,
     "only standard descriptors": all(not os.path.exists(f"/proc/self/fd/{each}") for each in range(3, 64)),
     "the root is read-only": refused(open, "/written", "w") and refused(open, "/venv/written", "w"),
-    "no host files": not any(map(os.path.exists, ("/etc/shadow", "/home", "/var", "/run", "/proc/sys"))),
+    "no host files": not any(map(os.path.exists, ("/etc/shadow", "/home", "/var", "/run", *HIDDEN))),
+    "only its own devices": sorted(each for each in os.listdir("/dev") if each.startswith("nvidia")) == DEVICES,
     "only its own loopback": [name for _, name in socket.if_nameindex()] == ["lo"],
     "no network": not connected(("192.0.2.1", 80)),
     "no vsock": refused(socket.socket, 40, socket.SOCK_STREAM),
 }))
 open("output/proof.txt", "w").write("proof");
 """
-_FILL_SHARED_MEMORY = "import mmap\npage = mmap.mmap(-1, 1 << 29)\nfor at in range(0, 1 << 29, 4096): page[at] = 1"
+_FILL_SHARED_MEMORY = """
+import mmap
+page = mmap.mmap(-1, SIZE)
+for at in range(0, SIZE, 4096): page[at] = 1
+"""
+_ONE_GPU = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+print([torch.cuda.device_count(), torch.ones(2, device="cuda").sum().item(), libc.ioctl(0, 0x5412, b"x")])
+"""
+_FEW = 16
 _FORK_MANY = """
 import os, time
 for made in range(200):
@@ -68,24 +81,30 @@ class _Runs(Protocol):
     async def run(self, source: str, limits: Limits) -> RunResult: ...
 
 
-async def tested(sandbox: _Runs, facts: Mapping[str, Any], memory_bounded: bool) -> SelfTest:
+async def tested(sandbox: _Runs, facts: Mapping[str, Any], memory_bounded: bool, profile: Profile) -> SelfTest:
     """Probe the jail. The problem names every probe that failed."""
     began = time.monotonic()
+    usual = LIMITS[profile.capability]
     os.environ[_CANARY] = "1"
     try:
-        looked = await sandbox.run(_LOOK_AROUND.replace("CANARY", repr(_CANARY)), Limits())
+        looked = await sandbox.run(_look_around(profile), usual)
     finally:
         del os.environ[_CANARY]
     held = _answers(looked)
     held["files come back"] = [file.content for file in looked.files] == [b"proof"]
     slow = await sandbox.run("while True: pass", Limits(seconds=0.2))
     held["a run that does not end is ended"] = slow.outcome is Outcome.TIMED_OUT
-    forked = await sandbox.run(_FORK_MANY, replace(Limits(), processes=16, seconds=5.0))
-    held["processes are limited"] = forked.output.strip().isdigit() and int(forked.output) <= 16
-    greedy = Limits(memory_bytes=192 << 20)
+    forked = await sandbox.run(_FORK_MANY, replace(usual, processes=_FEW, seconds=5.0))
+    held["processes are limited"] = forked.output.strip().isdigit() and int(forked.output) <= _FEW
     if memory_bounded:
-        filled = await sandbox.run(_FILL_SHARED_MEMORY, greedy)
+        # A run with a GPU holds some hundred MiB already; its bound cannot be set below that.
+        bound = (2 << 30) if profile.visible else (192 << 20)
+        fill = _FILL_SHARED_MEMORY.replace("SIZE", str(max(1 << 29, 2 * bound)))
+        filled = await sandbox.run(fill, replace(usual, memory_bytes=bound))
         held["memory is limited"] = filled.outcome is Outcome.OUT_OF_MEMORY
+    if profile.visible:
+        only = await sandbox.run(_ONE_GPU, usual)
+        held["one GPU computes, and no terminal can be typed into"] = only.output.strip() == "[1, 2.0, -1]"
     failed = [name for name, holds in held.items() if not holds]
     return SelfTest(
         probes=len(held),
@@ -94,6 +113,19 @@ async def tested(sandbox: _Runs, facts: Mapping[str, Any], memory_bounded: bool)
         fix=(CGROUP_FIX if failed == ["memory is limited"] else _WALL_FIX) if failed else "",
         warnings=() if facts.get("landlock") else ("this kernel has no Landlock: the third layer is missing",),
     )
+
+
+def _look_around(profile: Profile) -> str:
+    nodes = {place.removeprefix("/dev/").split("/")[0] for _, place in profile.devices}
+    words = {
+        "CANARY": repr(_CANARY),
+        "HIDDEN": repr(() if profile.visible else ("/proc/sys",)),
+        "DEVICES": repr(sorted(nodes)),
+    }
+    source = _LOOK_AROUND
+    for word, value in words.items():
+        source = source.replace(word, value)
+    return source
 
 
 def _answers(looked: RunResult) -> dict[str, bool]:

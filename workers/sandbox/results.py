@@ -31,6 +31,7 @@ def result(remains: Remains, limits: Limits, torch_version: str, memory_bounded:
         error_line=remains.line if error else None,
         seconds=round(remains.seconds, 4),
         peak_memory_bytes=remains.peak_memory_bytes,
+        gpu_peak_memory_bytes=remains.gpu_peak_bytes,
         torch_version=torch_version,
         files=kept,
         files_dropped=remains.dropped + refused,

@@ -110,6 +110,8 @@ class Remains:
     peak_memory_bytes: int | None
     files: tuple[tuple[str, bytes], ...]
     dropped: int
+    gpu_peak_bytes: int | None
+    """Of a run with a GPU, in its own words."""
     lost: bool
     """The jail ended under the run, and not by our hand: nothing is known about the snippet."""
 
@@ -193,6 +195,7 @@ class RunTree:
             peak_memory_bytes=self.group.peak_memory_bytes() or facts.get("resident_bytes"),
             files=tuple(story.files),
             dropped=story.dropped,
+            gpu_peak_bytes=facts.get("gpu_peak_bytes") or None,
             lost=not (facts or timed_out or end.output_capped or end.memory_kills),
         )
 
