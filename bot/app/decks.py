@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from bot.core.bank import Bank, Section
+from bot.core.ids import ItemId
 from bot.core.questions import Item
 from bot.core.reviews import Card, Subject
 
@@ -27,6 +28,14 @@ class Deck:
     def subjects(self) -> Sequence[Subject]:
         """Its facts, each with the topic of its first item."""
         return [Subject(fact, items[0].topic) for fact, items in self.forms.items()]
+
+    def without(self, reserved: Collection[ItemId], met: Callable[[str], bool]) -> Deck:
+        """The same without reserved items, except for facts that this person has `met`."""
+        kept = {
+            fact: tuple(item for item in items if item.id not in reserved or met(fact))
+            for fact, items in self.forms.items()
+        }
+        return replace(self, forms={fact: items for fact, items in kept.items() if items})
 
     def form(self, fact: str, card: Card) -> Item:
         """The item that asks for a fact this time; another one after each review."""

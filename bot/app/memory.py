@@ -12,8 +12,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from bot.app.decks import Deck
 from bot.core.bank import Bank
-from bot.core.daily import Post, PostState
+from bot.core.daily import RESERVED_DAYS, Post, PostState
 from bot.core.errors import Unavailable
 from bot.core.ids import Caller, Tenant, UserId
 from bot.core.reviews import (
@@ -79,6 +80,16 @@ class Memory:
         posts = {id: await self._dailies.post(caller.tenant, id) for id in book.locked}
         closed = {id: post for id, post in posts.items() if _is_closed(post, now)}
         return await self.change(caller, lambda held: self._unlocked(held, closed)) if closed else book
+
+    async def open_to(self, caller: Caller, book: Notebook, deck: Deck) -> Deck:
+        """What of a deck the caller may be asked now. A review gives no question of the day away: those of the last ten
+        days are kept back from whoever has not met their fact since."""
+        if self._dailies is None:
+            return deck
+        moment = self.moment()
+        since = moment.now - timedelta(days=RESERVED_DAYS)
+        reserved = await self._dailies.recent_items(caller.tenant, moment.day)
+        return deck.without(reserved, lambda fact: book.card(fact).met_since(since))
 
     async def read(self, caller: Caller) -> Notebook:
         """The caller's notebook as it stands."""

@@ -24,7 +24,7 @@ from bot.core.actions import (
 from bot.core.ids import OptionId
 from bot.core.kinds.choosing import Choosable
 from bot.core.questions import Item
-from bot.core.reviews import SITTING, Card, Notebook, Rating
+from bot.core.reviews import SITTING, Card, Rating, Sitting
 from bot.core.schedule_words import moment_text
 from bot.core.text import letter, line, plural
 from bot.core.views import Block, Bullets, Button, Heading, Line, Look, Note, Span, Text, View
@@ -123,14 +123,13 @@ def verdict(item: Choosable, order: tuple[OptionId, ...], chosen: OptionId | Non
     )
 
 
-def summary(book: Notebook, title: str, place: Place, next_due: datetime | None, left: int, zone: ZoneInfo) -> View:
+def summary(sitting: Sitting, title: str, place: Place, next_due: datetime | None, left: int, zone: ZoneInfo) -> View:
     """The end of a sitting: how it went, and when the next card is due."""
-    sitting = book.sitting
-    counts = Counter(sitting.ratings if sitting else ())
+    counts = Counter(sitting.ratings)
     done = sum(counts.values())
     head = f"{title} · {plural(done, 'card')} done" if done else title
     lines = tuple(line(f"**{rating.words}** {counts[rating]}") for rating in reversed(Rating) if counts[rating])
-    deck = sitting.deck if sitting else ALL
+    deck = sitting.deck
     more = plural(min(left, SITTING), "more card") if left else ""
     waiting = line(f"{plural(left, 'more card')} {'is' if left == 1 else 'are'} waiting.")
     ahead = waiting if left else nothing_until(next_due, zone)

@@ -10,7 +10,7 @@ from bot.app.review_views import Place
 from bot.core.actions import AnswerCard, NextCard, OpenDeck, RateCard, ShowCard, UndoRating
 from bot.core.bank import Bank
 from bot.core.errors import BadInput, NotFound, StaleButton
-from bot.core.ids import Caller, ItemId
+from bot.core.ids import Caller, ItemId, OptionId
 from bot.core.kinds.choosing import Choosable
 from bot.core.questions import Item
 from bot.core.reviews import (
@@ -19,6 +19,7 @@ from bot.core.reviews import (
     Card,
     Notebook,
     Rating,
+    Sitting,
     StaleCard,
     Subject,
     interval,
@@ -95,7 +96,7 @@ class Reviews:
         """Turn a card over."""
         item = self._item(action.item)
         book = await self._memory.read(caller)
-        return self._back(book, item, self._place(book, item, action.sitting))
+        return self._back(book, item, await self._place(caller, book, item, action.sitting))
 
     async def ratings(self, caller: Caller, item: Item) -> tuple[Button, ...]:
         """Buttons to rate an item outside a sitting."""
@@ -105,9 +106,9 @@ class Reviews:
     async def next(self, caller: Caller, action: NextCard) -> View:
         """Go on in a sitting."""
         book = await self._memory.latest(caller)
-        if book.sitting is None or book.sitting.number != action.sitting:
+        if (sitting := book.sittings.get(action.sitting)) is None:
             raise StaleButton("That sitting is over. Type `/review` for what is due.")
-        return self._go_on(caller, book)
+        return await self._go_on(caller, book, sitting)
 
     async def rate(self, caller: Caller, action: RateCard) -> View:
         """Take a rating and go on. A second rating of the same card is answered as the first."""
@@ -119,8 +120,8 @@ class Reviews:
         stands = book.last.rating if book.last else Rating(action.rating)
         note = f"Rated {stands.words}: back {_in(interval(card, self._memory.moment()))}."
         undo = UndoRating(item.id, card.version, action.sitting)
-        if action.sitting and book.sitting and book.sitting.number == action.sitting:
-            return self._go_on(caller, book, note, undo)
+        if sitting := book.sittings.get(action.sitting):
+            return await self._go_on(caller, book, sitting, note, undo)
         return views.rated_alone(item, Place(self._title(item), 0, note, undo))
 
     async def answer(self, caller: Caller, action: AnswerCard) -> View:
@@ -134,7 +135,7 @@ class Reviews:
         back = interval(book.card(item.fact), self._memory.moment())
         kept = "" if stands is rating else "Your first answer counts. "
         place = Place(self._title(item), action.sitting, f"{kept}Back {_in(back)}.")
-        order = item.order(_seed(caller, Card(action.version)))
+        order = _order(caller, item, Card(action.version))
         return views.verdict(item, order, action.option if stands is rating else None, stands.recalled, place)
 
     async def undo(self, caller: Caller, action: UndoRating) -> View:
@@ -147,21 +148,24 @@ class Reviews:
             raise StaleButton(
                 "Only the newest rating can be taken back, and that was another one. Type `/review` to go on."
             ) from None
-        place = self._place(book, item, action.sitting, "That rating is taken back. How well did you know it?")
+        place = await self._place(
+            caller, book, item, action.sitting, "That rating is taken back. How well did you know it?"
+        )
         return self._back(book, item, place)
 
     async def _sit(self, caller: Caller, deck: str, size: int) -> View:
         moment = self._memory.moment()
         await self._memory.latest(caller)
         book = await self._memory.change(caller, lambda held: seated(held, deck, size, moment.day))
-        return self._go_on(caller, book)
+        sitting = book.left(deck, size, moment.day)
+        assert sitting is not None
+        return await self._go_on(caller, book, sitting)
 
     async def _single(self, caller: Caller, item: Item) -> View:
         item = self._item(item.id)
         book = await self._memory.read(caller)
         card = book.card(item.fact)
-        order = item.order(_seed(caller, card)) if isinstance(item, Choosable) else ()
-        return views.front(item, card, Place(self._title(item)), order)
+        return views.front(item, card, Place(self._title(item)), _order(caller, item, card))
 
     async def _rated(self, caller: Caller, item: Item, rating: Rating, version: int, sitting: int) -> Notebook:
         subject, moment = Subject(item.fact, item.topic), self._memory.moment()
@@ -172,39 +176,42 @@ class Reviews:
         except StaleCard:
             raise StaleButton(_MOVED_ON) from None
 
-    def _go_on(self, caller: Caller, book: Notebook, note: str = "", undo: UndoRating | None = None) -> View:
+    async def _go_on(
+        self, caller: Caller, book: Notebook, sitting: Sitting, note: str = "", undo: UndoRating | None = None
+    ) -> View:
         """The next card of the sitting, or its summary."""
-        sitting, moment = book.sitting, self._memory.moment()
-        deck = self._decks.deck(sitting.deck) if sitting else None
-        if sitting is None or deck is None:
+        deck, moment = await self._deck(caller, book, sitting), self._memory.moment()
+        if deck is None:
             raise StaleButton("That deck is no longer there. Type `/flashcards` for the list.")
         waiting = queue(book, deck.subjects(), moment.now, new=deck.name != REVIEW)
         if sitting.over or not waiting:
             place = Place(deck.title, sitting.number, note, undo)
             ahead = next_due(book, deck.subjects(), moment.now)
-            return views.summary(book, deck.title, place, ahead, len(waiting), moment.zone)
+            return views.summary(sitting, deck.title, place, ahead, len(waiting), moment.zone)
         card = book.card(waiting[0].fact)
         item = deck.form(waiting[0].fact, card)
-        order = item.order(_seed(caller, card)) if isinstance(item, Choosable) else ()
-        title = self._progress(deck, book, item, len(waiting))
-        return views.front(item, card, Place(title, sitting.number, note, undo), order)
+        title = self._progress(deck, sitting, item, len(waiting))
+        return views.front(item, card, Place(title, sitting.number, note, undo), _order(caller, item, card))
 
     def _back(self, book: Notebook, item: Item, place: Place) -> View:
         card = book.card(item.fact)
         return views.back(item, card, intervals(card, self._memory.moment(), self._spacing), place)
 
-    def _place(self, book: Notebook, item: Item, number: int, note: str = "") -> Place:
-        sitting = book.sitting
-        deck = self._decks.deck(sitting.deck) if sitting and sitting.number == number else None
-        if deck is None:
+    async def _deck(self, caller: Caller, book: Notebook, sitting: Sitting) -> Deck | None:
+        deck = self._decks.deck(sitting.deck)
+        return await self._memory.open_to(caller, book, deck) if deck and deck.name == REVIEW else deck
+
+    async def _place(self, caller: Caller, book: Notebook, item: Item, number: int, note: str = "") -> Place:
+        sitting = book.sittings.get(number)
+        deck = await self._deck(caller, book, sitting) if sitting else None
+        if sitting is None or deck is None:
             return Place(self._title(item), 0, note)
         waiting = queue(book, deck.subjects(), self._memory.moment().now, new=deck.name != REVIEW)
-        return Place(self._progress(deck, book, item, len(waiting)), number, note)
+        return Place(self._progress(deck, sitting, item, len(waiting)), number, note)
 
-    def _progress(self, deck: Deck, book: Notebook, item: Item, waiting: int) -> str:
-        sitting = book.sitting
-        done, size = (len(sitting.ratings), sitting.size) if sitting else (0, SITTING)
-        return f"{deck.title} · {self._topic(item)} · {done + 1} of {min(size, done + max(waiting, 1))}"
+    def _progress(self, deck: Deck, sitting: Sitting, item: Item, waiting: int) -> str:
+        done = len(sitting.ratings)
+        return f"{deck.title} · {self._topic(item)} · {done + 1} of {min(sitting.size, done + max(waiting, 1))}"
 
     def _title(self, item: Item) -> str:
         return f"{self._topic(item)} · {item.kind.replace('_', ' ')}"
@@ -235,7 +242,7 @@ class Reviews:
             blocks=(
                 Heading("Flashcards"),
                 Bullets(tuple(lines)),
-                Note("Choose a deck below, or type a topic and how many: /flashcards autograd 20"),
+                Note("Choose a deck, or type a topic and how many: /flashcards autograd 20"),
             ),
             fallback=f"Flashcards: {plural(len(entries), 'deck')}",
             buttons=(
@@ -262,5 +269,7 @@ def _in(interval: str) -> str:
     return "in this sitting" if interval == "now" else f"in {interval}"
 
 
-def _seed(caller: Caller, card: Card) -> str:
-    return f"{caller.tenant}\0{caller.user}\0{card.version}"
+def _order(caller: Caller, item: Item, card: Card) -> tuple[OptionId, ...]:
+    """The options as this person sees them until the card changes."""
+    seed = f"{caller.tenant}\0{caller.user}\0{card.version}"
+    return item.order(seed) if isinstance(item, Choosable) else ()

@@ -66,7 +66,7 @@ class Stats:
         moment = self._memory.moment()
         deck = self._decks.deck(REVIEW)
         assert deck is not None
-        subjects = deck.subjects()
+        subjects = (await self._memory.open_to(caller, book, deck)).subjects()
         waiting = len(queue(book, subjects, moment.now))
         facts = [
             _points(standings),

@@ -24,6 +24,7 @@ SHORT_STEP = timedelta(minutes=10)
 SITTING = 10
 """How many cards a sitting has where nothing else is said."""
 MOST_IN_SITTING = 30
+SITTINGS_KEPT = 3
 VERSIONS = 1 << 16
 """Versions of a card begin again after so many changes: a button this old has long expired."""
 ENOUGH_EVIDENCE = 3
@@ -109,6 +110,10 @@ class Card:
         """Whether it is time to review it."""
         return self.recall is not None and self.recall.due <= now
 
+    def met_since(self, moment: datetime) -> bool:
+        """Whether it was reviewed after that moment."""
+        return self.recall is not None and self.recall.reviewed >= moment
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -173,7 +178,8 @@ class Notebook:
 
     cards: Mapping[str, Card] = field(default_factory=dict)
     """By fact."""
-    sitting: Sitting | None = None
+    sittings: Mapping[int, Sitting] = field(default_factory=dict)
+    """The newest ones by number, so that a look at one deck does not end a sitting with another."""
     last: Last | None = None
     first_tries: Tally = Tally()
     """Questions answered in the first round of practice."""
@@ -185,6 +191,11 @@ class Notebook:
     def card(self, fact: str) -> Card:
         """The card of a fact; a new one where none is kept."""
         return self.cards.get(fact, Card())
+
+    def left(self, deck: str, size: int, day: date) -> Sitting | None:
+        """The sitting of that day with a deck that has cards left."""
+        found = (each for each in self.sittings.values() if (each.deck, each.size, each.day) == (deck, size, day))
+        return next((each for each in found if not each.over), None)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -268,13 +279,13 @@ def rated(
     if card.version != version:
         raise StaleCard
     after = reviewed(card, rating, moment, space)
-    seated = book.sitting
-    if seated and seated.number == sitting and not seated.over:
-        seated = replace(seated, ratings=(*seated.ratings, rating))
+    sittings, seat = book.sittings, book.sittings.get(sitting)
+    if seat and not seat.over:
+        sittings = {**sittings, sitting: replace(seat, ratings=(*seat.ratings, rating))}
     return replace(
         book,
         cards={**book.cards, subject.fact: after},
-        sitting=seated,
+        sittings=sittings,
         last=Last(subject.fact, after.version, rating, sitting, moment.day, card.recall),
         topics=_counted(book.topics, subject.topic, rating.recalled),
         activity=book.activity.counted(moment.day),
@@ -287,13 +298,13 @@ def undone(book: Notebook, subject: Subject, version: int) -> Notebook:
     last = book.last
     if last is None or last.fact != subject.fact or not last.version == version == book.card(subject.fact).version:
         raise StaleCard
-    seated = book.sitting
-    if seated and seated.number == last.sitting and seated.ratings:
-        seated = replace(seated, ratings=seated.ratings[:-1])
+    sittings, seat = book.sittings, book.sittings.get(last.sitting)
+    if seat:
+        sittings = {**sittings, seat.number: replace(seat, ratings=seat.ratings[:-1])}
     return replace(
         book,
         cards={**book.cards, subject.fact: Card((version + 1) % VERSIONS, last.before)},
-        sitting=seated,
+        sittings=sittings,
         last=None,
         topics=_counted(book.topics, subject.topic, last.rating.recalled, -1),
         activity=book.activity.counted(last.day, -1),
@@ -336,11 +347,11 @@ def unlocked(
 
 def seated(book: Notebook, deck: str, size: int, day: date) -> Notebook:
     """The notebook with a sitting of that deck: the one that was left today, else a new one."""
-    left = book.sitting
-    if left and (left.deck, left.size, left.day) == (deck, size, day) and not left.over:
+    if book.left(deck, size, day):
         return book
-    number = ((left.number if left else 0) + 1) % VERSIONS
-    return replace(book, sitting=Sitting(number or 1, deck, size, day))
+    number = max(book.sittings, default=0) + 1
+    kept = {each: sitting for each, sitting in book.sittings.items() if each > number - SITTINGS_KEPT}
+    return replace(book, sittings={**kept, number: Sitting(number, deck, size, day)})
 
 
 def queue(book: Notebook, facts: Iterable[Subject], now: datetime, *, new: bool = False) -> list[Subject]:

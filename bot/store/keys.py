@@ -126,8 +126,8 @@ def person(tenant: str, user: str) -> str:
 
 
 def notebook(tenant: str, user: str) -> str:
-    """Hash of a person's reviews: fact -> packed card (16 bytes), ``!`` sitting, ``<`` newest rating, ``#`` activity,
-    ``=`` first tries, ``=<topic>`` right/asked, ``~<post>`` answer to a sealed question. Kept."""
+    """Hash of a person's reviews: fact -> packed card (16 bytes), ``!<n>`` sittings, ``<`` newest rating, ``#``
+    activity, ``=`` first tries, ``=<topic>`` right/asked, ``~<post>`` answer to a sealed question. Kept."""
     return of(tenant, "c", part(user))
 
 

@@ -8,14 +8,14 @@ from datetime import UTC, date, datetime
 
 from bot.core.activity import DAYS, Activity
 from bot.core.ids import OptionId
-from bot.core.reviews import Card, Last, Locked, Notebook, Rating, Recall, Sitting, Strength, Tally
+from bot.core.reviews import SITTINGS_KEPT, Card, Last, Locked, Notebook, Rating, Recall, Sitting, Strength, Tally
 from bot.core.schedule import PostId
 
 SITTING, LAST, ACTIVITY, TALLY, LOCKED = b"!", b"<", b"#", b"=", b"~"
 """What the fields begin with that hold no card. A fact begins with a letter or a digit."""
 
 _CARD = struct.Struct(">HIIfH")  # version, reviewed, due (seconds), stability (days), difficulty
-_LAST = struct.Struct(">HBHIIIfH")  # version, rating, sitting, day number, then the card before without its version
+_LAST = struct.Struct(">HBIIIIfH")  # version, rating, sitting, day number, then the card before without its version
 _DAY = struct.Struct(">I")
 _LEAST, _MOST, _STEPS = 1.0, 10.0, 65535
 """Difficulty lies between these and is kept in so many steps."""
@@ -30,7 +30,7 @@ def notebook(held: Mapping[bytes, bytes]) -> Notebook:
     """The notebook of these fields."""
     return Notebook(
         cards={field.decode(): card(value) for field, value in held.items() if field[:1] not in _SPECIAL},
-        sitting=_sitting(held[SITTING]) if SITTING in held else None,
+        sittings={sitting.number: sitting for sitting in _sittings(held)},
         last=_last(held[LAST]) if LAST in held else None,
         first_tries=_tally(held.get(TALLY, b"0/0")),
         topics={field[1:].decode(): _tally(value) for field, value in held.items() if field[:1] == TALLY != field},
@@ -57,9 +57,12 @@ def _fields(book: Notebook) -> Iterator[tuple[bytes, bytes]]:
     for fact, each in book.cards.items():
         if each != Card():
             yield fact.encode(), packed(each)
-    if sat := book.sitting:
+    for number, sat in book.sittings.items():
         ratings = "".join(str(int(rating)) for rating in sat.ratings)
-        yield SITTING, f"{sat.number}:{sat.size}:{sat.day.toordinal()}:{ratings}:{sat.deck}".encode()
+        yield (
+            SITTING + str(number % SITTINGS_KEPT).encode(),
+            f"{sat.number}:{sat.size}:{sat.day.toordinal()}:{ratings}:{sat.deck}".encode(),
+        )
     if last := book.last:
         cells = (last.version, int(last.rating), last.sitting, last.day.toordinal(), *_recall_cells(last.before))
         yield LAST, _LAST.pack(*cells) + last.fact.encode()
@@ -84,6 +87,10 @@ def _recall(reviewed: int, due: int, stability: float, hard: int) -> Recall | No
         return None
     strength = Strength(stability, _LEAST + hard / _STEPS * (_MOST - _LEAST))
     return Recall(strength, _moment(reviewed), _moment(due))
+
+
+def _sittings(held: Mapping[bytes, bytes]) -> Iterator[Sitting]:
+    return (_sitting(value) for field, value in sorted(held.items()) if field[:1] == SITTING)
 
 
 def _sitting(value: bytes) -> Sitting:

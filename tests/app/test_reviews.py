@@ -134,9 +134,17 @@ async def test_a_left_sitting_goes_on_where_it_was(ada: Person) -> None:
     assert words(await ada.say("/flashcards autograd")).startswith("Flashcards · Modules · 2 of ")
 
 
-async def test_a_button_of_a_sitting_that_is_over_still_counts(ada: Person) -> None:
+async def test_a_look_at_what_is_due_does_not_disturb_a_drill(ada: Person) -> None:
     back = await ada.press(await ada.say("/flashcards autograd"), "Show")
-    await ada.say("/flashcards metrics")
+    await ada.say("/review")
+
+    assert words(await ada.press(back, "4 Well · 2 d")).startswith("Flashcards · Modules · 2 of ")
+
+
+async def test_a_button_of_a_sitting_long_left_still_counts(ada: Person) -> None:
+    back = await ada.press(await ada.say("/flashcards autograd"), "Show")
+    for topic in ("metrics", "tensors", "losses"):
+        await ada.say(f"/flashcards {topic}")
 
     rated = await ada.press(back, "4 Well · 2 d")
 

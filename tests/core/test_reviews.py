@@ -17,6 +17,7 @@ from bot.core.ids import OptionId
 from bot.core.reviews import (
     ENOUGH_EVIDENCE,
     SHORT_STEP,
+    SITTINGS_KEPT,
     VERSIONS,
     Card,
     Last,
@@ -174,8 +175,7 @@ def test_a_rating_is_noted_with_all_that_it_changes() -> None:
 
     assert book.card(GRAD.fact).version == 1
     assert book.topics == {"autograd": Tally(1, 1)}
-    assert book.sitting is not None
-    assert book.sitting.ratings == (Rating.WELL,)
+    assert book.sittings[1].ratings == (Rating.WELL,)
     assert book.activity == Activity().counted(MOMENT.day)
 
 
@@ -203,7 +203,7 @@ def test_undo_restores_memory_exactly(history: Sequence[tuple[Rating, Subject]],
     restored = undone(after, GRAD, after.card(GRAD.fact).version)
 
     assert restored.card(GRAD.fact).recall == book.card(GRAD.fact).recall
-    assert restored.sitting == book.sitting
+    assert restored.sittings == book.sittings
     assert {topic: tally for topic, tally in restored.topics.items() if tally.asked} == book.topics
     assert restored.activity == book.activity.up_to(at.day)
     assert restored.cards == {**book.cards, GRAD.fact: restored.card(GRAD.fact)}
@@ -296,18 +296,30 @@ def test_a_sitting_that_was_left_today_goes_on_and_a_finished_one_does_not() -> 
     finished = rate(resumed, Rating.WELL, SHAPE, sitting=1)
 
     assert resumed is book
-    assert finished.sitting is not None
-    assert finished.sitting.over
-    assert seated(finished, "_all", 2, MOMENT.day).sitting != finished.sitting
-    assert seated(book, "_all", 2, MOMENT.day + timedelta(days=1)).sitting != book.sitting
+    assert finished.sittings[1].over
+    assert finished.left("_all", 2, MOMENT.day) is None
+    assert list(seated(finished, "_all", 2, MOMENT.day).sittings) == [1, 2]
+    assert list(seated(book, "_all", 2, MOMENT.day + timedelta(days=1)).sittings) == [1, 2]
 
 
-def test_a_rating_of_an_older_sitting_counts_for_memory_only() -> None:
+def test_a_look_at_another_deck_does_not_end_a_sitting() -> None:
     book = seated(seated(Notebook(), "_all", 10, MOMENT.day), "_review", 10, MOMENT.day)
 
     after = rate(book, Rating.WELL, sitting=1)
 
-    assert after.sitting == book.sitting
+    assert seated(after, "_all", 10, MOMENT.day) is after
+    assert [len(sitting.ratings) for sitting in after.sittings.values()] == [1, 0]
+
+
+def test_a_rating_of_a_forgotten_sitting_counts_for_memory_only() -> None:
+    book = Notebook()
+    for size in range(1, SITTINGS_KEPT + 2):
+        book = seated(book, "_all", size, MOMENT.day)
+
+    after = rate(book, Rating.WELL, sitting=1)
+
+    assert list(book.sittings) == list(range(2, SITTINGS_KEPT + 2))
+    assert after.sittings == book.sittings
     assert after.card(GRAD.fact).recall is not None
 
 

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from bot.core.ids import Tenant
 from bot.core.views import Files, Reply, View
-from tests.app.building import labels, right_letter, words
+from tests.app.building import labels, right_letter, words, wrong_letter
 from tests.daily.building import Town, letters
 from tests.daily.test_daily import DAY, HOUR, planned
 
@@ -70,6 +70,40 @@ async def test_a_voided_sealed_question_teaches_nothing(town: Town) -> None:
     await town.pass_time(DAY)
 
     assert "Nothing is due." in words(await town.say("Bob", "/review"))
+
+
+async def reviewed(town: Town, name: str) -> str:
+    """All that a review asks, answered right or perfectly to its end."""
+    asked, card = [], await town.say(name, "/review 30")
+    while "A" in labels(card) or "Show" in labels(card):
+        asked.append(words(card))
+        if "Show" in labels(card):
+            back = await town.press(name, card, "Show")
+            card = await town.press(name, back, next(label for label in labels(back) if label.startswith("5 ")))
+        else:
+            card = await town.press(name, await town.press(name, card, right_letter(card)), "Next")
+    return "\n".join(asked)
+
+
+async def test_a_review_gives_no_question_of_the_day_away(town: Town) -> None:
+    question = await town.say("Bob", "/quiz 1")
+    for _ in range(10):
+        verdict = await town.press("Bob", question, wrong_letter(question))
+        question = await town.press("Bob", verdict, labels(verdict)[0])
+    await town.say("Bob", "/stats")
+    town.clock.at += timedelta(days=20)
+    await planned(town, content="quiz 1")
+    await town.pass_time(HOUR)
+    (message,) = town.posted()
+    stem = words(message.view).split("\n")[1]
+
+    asked = await reviewed(town, "Bob")
+    await town.press("Bob", message.view, (await letters(town, message))[1])
+    asked_after = await reviewed(town, "Bob")
+
+    assert asked.count("Review · ") == 9
+    assert stem not in asked
+    assert asked_after.count("Review · ") == 1
 
 
 async def test_progress_counts_first_tries_streak_and_points(town: Town) -> None:

@@ -116,7 +116,7 @@ async def test_a_key_of_a_wrong_type_stops_everything_before_anything_is_written
 
 
 @pytest.mark.parametrize("damage", ["nonsense", "x" * 10_000, "\x00" * 15])
-@pytest.mark.parametrize("field", ["zero-grad", "!", "<", "#", "=autograd"])
+@pytest.mark.parametrize("field", ["zero-grad", "!1", "<", "#", "=autograd"])
 async def test_a_field_that_holds_something_else_stops_the_whole_change(
     redis: Redis, tenant: Tenant, field: str, damage: str
 ) -> None:
