@@ -37,7 +37,7 @@ from tests.adapters.discord.fake_discord import (
     discord,
 )
 from tests.adapters.discord.living import Parts, running
-from tests.adapters.discord.views import PNG
+from tests.adapters.views import PNG
 
 TENANT, HERE = Tenant(f"d{GUILD}"), ChannelId(CHANNEL)
 KEY = f"{CHANNEL}-20261122-1"

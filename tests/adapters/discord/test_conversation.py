@@ -25,7 +25,7 @@ from tests.adapters.discord.fake_discord import (
     command_data,
 )
 from tests.adapters.discord.living import OK, Bot, bot_on_discord
-from tests.adapters.discord.views import PNG
+from tests.adapters.views import PNG
 from tests.app.building import BANK
 
 

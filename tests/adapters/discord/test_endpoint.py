@@ -19,7 +19,7 @@ from bot.core.runs import Finished, RunFile
 from tests.adapters.discord.fake_discord import TOKEN, FakeDiscord, Interaction, Someone, command_data, discord
 from tests.adapters.discord.living import OK, TUNING, Parts
 from tests.adapters.discord.test_conversation import right
-from tests.adapters.discord.views import PNG
+from tests.adapters.views import PNG
 from tests.app.fakes import FakeLog
 
 KEY = Ed25519PrivateKey.generate()

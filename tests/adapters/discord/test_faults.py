@@ -16,7 +16,7 @@ from bot.core.runs import Finished, Refusal, RefusalReason, RunFile, RunId
 from tests.adapters.discord.fake_discord import ATTACH, CHANNEL, GUILD, TOKEN, Fault, Someone, discord, modal_data
 from tests.adapters.discord.living import OK, TUNING, Parts, bot_on_discord, running
 from tests.adapters.discord.test_conversation import bob, play, right, shown_result
-from tests.adapters.discord.views import PNG
+from tests.adapters.views import PNG
 
 # --- restarts
 

@@ -13,7 +13,7 @@ from bot.adapters.discord.registry import registered
 from bot.adapters.discord.render import Card
 from bot.app.commands import COMMANDS
 from bot.core.actions import Action, AskQuiz, Codec
-from bot.core.ids import Tenant, UserId
+from bot.core.ids import ChannelId, Tenant, UserId
 from bot.core.questions import Item
 from bot.core.runs import RunFile
 from bot.core.views import (
@@ -38,7 +38,8 @@ from bot.core.views import (
     View,
     plain,
 )
-from tests.adapters.discord import rules, views
+from tests.adapters import views
+from tests.adapters.discord import rules
 from tests.app.building import BANK, House, Person
 from tests.app.fakes import FakeClock
 
@@ -251,3 +252,9 @@ async def test_every_card_of_a_whole_quiz_is_within_the_limits() -> None:
         for reply in await ada.replies(line):
             assert isinstance(reply, View)
             assert problems(render.card(reply, house.desk.seal(ada.caller(), reply))) == []
+
+
+def test_a_channel_is_a_link_to_it() -> None:
+    spans = (Span("12", channel=ChannelId("12")), Span(" and "), Span("C1", channel=ChannelId("C1")))
+
+    assert text(drawn(Text(spans))) == "<#12> and C1"

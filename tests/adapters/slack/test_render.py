@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,46 +12,33 @@ from hypothesis import strategies as st
 
 from bot.adapters.slack import render, rich
 from bot.adapters.slack.place import Place
+from bot.app import daily_views
 from bot.core.actions import Action, AskQuiz, OpenRun, SubmitRun
-from bot.core.ids import UserId
-from bot.core.runs import RunFile, RunId
+from bot.core.daily import Post, PostState
+from bot.core.ids import ChannelId, Tenant, UserId
+from bot.core.kinds.choosing import Choosable
+from bot.core.runs import RunId
+from bot.core.schedule import Mode, PostId, ScheduleId
 from bot.core.text import line
 from bot.core.views import (
     Board,
-    Bullets,
     Button,
     Choice,
     Choices,
     Code,
-    Entry,
     Field,
     Files,
     Form,
-    Heading,
-    Look,
     Mark,
-    Menu,
-    Note,
     Ranking,
     Span,
-    Style,
-    Table,
     Text,
     View,
     plain,
 )
+from tests.adapters import views
 from tests.adapters.slack.limits import message_violations, view_violations
 from tests.app.building import BANK
-
-HOSTILE = (
-    "<!channel> <@U123> <#C1|general> @here",
-    "</script>&lt;!everyone&gt; <https://evil|click>",
-    "*bold* _it_ ~no~ `code` ```fence``` :tada: > quote",
-    "\u202egnp.exe\u200b\ufeff\x00\x1b[31mred\ud800",
-    "z̷̢̛" * 40,
-    "",
-    " ",
-)
 
 
 def seal(action: Action) -> str:
@@ -61,54 +49,21 @@ def place(**changes: Any) -> Place:
     return Place("C1", UserId("U1"), url="https://hooks.slack.com/x", until=10, **changes)
 
 
-texts = st.one_of(
-    st.sampled_from(HOSTILE),
-    st.text(st.characters(), max_size=60),
-    st.integers(1, 900).map(lambda n: "xy z\n" * n),
-    st.sampled_from([1, 24, 25, 50, 1000, 4000]).map(lambda n: "&<`" * n),
-)
-spans = st.builds(Span, texts, st.sampled_from(Style))
-rows = st.lists(spans, max_size=3).map(tuple)
-blocks = st.one_of(
-    st.builds(Heading, texts),
-    st.builds(Text, rows),
-    st.builds(Bullets, st.lists(rows, max_size=6).map(tuple), st.booleans()),
-    st.builds(Code, texts, st.sampled_from(["py", "text"]), texts),
-    st.builds(Choices, st.lists(st.builds(Choice, st.sampled_from("ABCDEF"), rows, st.sampled_from(Mark))).map(tuple)),
-    st.builds(Board, st.lists(st.builds(Ranking, st.integers(1, 99), texts, st.integers(0, 99), texts)).map(tuple)),
-    st.builds(Table, st.just(("a", "b")), st.lists(st.tuples(texts, texts), max_size=4).map(tuple)),
-    st.builds(Files, st.lists(st.builds(RunFile, texts, st.binary(max_size=4), texts), max_size=3).map(tuple)),
-    st.builds(Note, texts),
-)
-buttons = st.builds(Button, texts, st.just(AskQuiz("1")), st.sampled_from(Look), st.booleans())
-entries = st.builds(Entry, texts, st.just(AskQuiz("1")), texts)
-menus = st.builds(Menu, texts, st.lists(entries, max_size=20).map(lambda some: tuple(some * 6)))
-views = st.builds(
-    View,
-    st.lists(blocks, max_size=12).map(lambda some: tuple(some * 5)),
-    texts,
-    st.lists(buttons, max_size=10).map(lambda some: tuple(some * 6)),
-    st.none() | menus,
-)
-
-
 @settings(deadline=None, max_examples=100)
-@given(views)
+@given(views.views)
 def test_every_view_fits_into_a_message(view: View) -> None:
     assert message_violations(render.message(view, seal, shared=["F0123456789"] * 8, note="x").body) == []
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.lists(views, max_size=4))
+@given(st.lists(views.views, max_size=4))
 def test_every_app_home_fits(shown: list[View]) -> None:
     assert view_violations(render.home([(view, seal) for view in shown], "D1")) == []
 
 
-@settings(deadline=None, max_examples=40)
-@given(texts, texts, texts, st.booleans(), st.integers(-5, 9000))
-def test_every_form_fits_into_a_dialog(title: str, label: str, value: str, multiline: bool, most: int) -> None:
-    form = Form(title, SubmitRun(), (Field("code", label, value, multiline, max_length=most),), submit=title)
-
+@settings(deadline=None, max_examples=100)
+@given(views.forms)
+def test_every_form_fits_into_a_dialog(form: Form) -> None:
     assert view_violations(render.modal(form, seal, place())) == []
 
 
@@ -122,7 +77,7 @@ def test_every_item_of_the_bank_is_shown_whole(item: Any) -> None:
         assert list(sent.files) == pictures
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", views.HOSTILE)
 def test_the_fallback_text_has_no_markup_of_people(text: str) -> None:
     sent = render.message(View((), f"Ada {text}"), seal)
 
@@ -219,3 +174,35 @@ def test_a_response_url_too_long_for_a_dialog_is_left_out() -> None:
 
     assert view_violations(dialog) == []
     assert Place.decode(json.loads(dialog["private_metadata"])["place"]).url == ""
+
+
+def test_a_channel_and_a_moment_are_told_by_slack_itself() -> None:
+    at = datetime(2031, 3, 4, 8, 30, tzinfo=UTC)
+    view = View((Text((Span("C1", channel=ChannelId("C1")), Span(" until "), Span("9:30", at=at))),), "x")
+
+    (line_,) = render.message(view, seal).body["blocks"][0]["elements"]
+
+    assert line_["elements"] == [
+        {"type": "channel", "channel_id": "C1"},
+        {"type": "text", "text": " until "},
+        {"type": "date", "timestamp": 1930379400, "format": rich.DATE, "fallback": "9:30"},
+    ]
+
+
+@pytest.mark.parametrize(
+    "item", [item for item in BANK.items.values() if isinstance(item, Choosable)], ids=lambda item: item.id
+)
+def test_every_question_fits_a_posted_message_without_a_file(item: Choosable) -> None:
+    order = item.option_ids()
+    chosen = dict.fromkeys(order, 1)
+    at = datetime(2031, 3, 4, 8, 30, tzinfo=UTC)
+    post = Post(
+        PostId("C1-20310304-1"), Tenant("sT1"), ChannelId("C1"), ScheduleId("1"), item.id, item.right(), order, "t",
+        Mode.INSTANT, "Europe/Berlin", at.date(), at, at, PostState.CLOSED, 1, "m", "", 3, chosen, "",
+    )  # fmt: skip
+
+    for view in (daily_views.question(post, item), daily_views.reveal(post, item), daily_views.digest(post, item, [])):
+        sent = render.message(view, seal)
+
+        assert message_violations(sent.body) == []
+        assert sent.files == ()

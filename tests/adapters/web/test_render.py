@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import get_args
 
+from hypothesis import given, settings
+
 from bot.adapters.web import render
 from bot.core.actions import Action
 from bot.core.runs import RunFile
@@ -29,6 +31,7 @@ from bot.core.views import (
     View,
     plain,
 )
+from tests.adapters import views
 from tests.adapters.web.fakes import menu, png, question, result, run_form
 
 LINE: Line = (Span("the "), Span("softmax", Style.CODE))
@@ -154,3 +157,12 @@ def test_a_form_names_its_boxes_and_their_limits() -> None:
             }
         ],
     }
+
+
+@settings(deadline=None, max_examples=100)
+@given(views.views, views.forms)
+def test_every_view_and_form_is_plain_json_whatever_stands_in_it(view: View, form: Form) -> None:
+    card = json.dumps(render.card(view, seal, link))
+
+    assert json.loads(card)["fallback"] == view.fallback
+    assert json.loads(json.dumps(render.form(form, seal)))["title"] == form.title

@@ -1,11 +1,14 @@
-"""Arbitrary views and forms, for properties."""
+"""Arbitrary views and forms, for the properties of every render."""
 
 from __future__ import annotations
+
+import operator
+from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
 from bot.core.actions import Action, Answer, AskQuiz, OpenRun, ShowBoard
-from bot.core.ids import ItemId, OptionId
+from bot.core.ids import ChannelId, ItemId, OptionId
 from bot.core.runs import RunFile, RunId
 from bot.core.views import (
     Board,
@@ -52,6 +55,12 @@ HOSTILE = (
     "1. one",
     "- one",
     "||spoiler||",
+    "<!channel> <@U123> <#C1|general> @here",
+    "</script>&lt;!everyone&gt; <https://evil|click> & < >",
+    "*bold* _it_ ~no~ :tada:",
+    "<img src=x onerror=alert(1)>",
+    "&<`" * 1000,
+    "xy z\n" * 700,
     "~~gone~~",
     "__under__",
     "\\",
@@ -67,7 +76,9 @@ texts = st.one_of(
     st.text(st.characters(exclude_categories=()), max_size=60),
     st.lists(st.sampled_from(HOSTILE), max_size=4).map(" ".join),
 )
-lines = st.lists(st.builds(Span, texts, st.sampled_from(Style)), max_size=4).map(tuple)
+moments = st.none() | st.integers(0, 4 * 10**9).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+channels = st.sampled_from([None, None, ChannelId("C0123ABC"), ChannelId("<#12>"), ChannelId("<!channel>")])
+lines = st.lists(st.builds(Span, texts, st.sampled_from(Style), moments, channels), max_size=4).map(tuple)
 names = st.one_of(st.sampled_from(["a.png", "a.png", "../../etc/passwd", ".hidden", "a b.txt", "", "ß.csv"]), texts)
 contents = st.sampled_from([b"", PNG + b"x", b"text", b"x" * (10 * 2**20 + 1), b"x" * (9 * 2**20)])
 files = st.builds(RunFile, names, contents, texts)
@@ -105,9 +116,9 @@ buttons = st.builds(Button, texts, actions, st.sampled_from(Look), st.booleans()
 menus = st.builds(Menu, texts, st.lists(st.builds(Entry, texts, actions, texts), max_size=40).map(tuple))
 views = st.builds(
     View,
-    st.lists(blocks, max_size=10).map(tuple),
+    st.builds(operator.mul, st.lists(blocks, max_size=10).map(tuple), st.sampled_from([1, 1, 1, 6])),
     texts,
-    st.lists(buttons, max_size=30).map(tuple),
+    st.builds(operator.mul, st.lists(buttons, max_size=10).map(tuple), st.sampled_from([1, 1, 3, 6])),
     st.one_of(st.none(), menus),
     st.booleans(),
     st.booleans(),
