@@ -89,11 +89,12 @@ class Study:
         asked = sides[0].blocks
         title = f"{section.title} · {place + 1} of {len(section.items)}"
         shown = sides[side].blocks if side else ()
-        last = Note(item.sources()) if side else Note("Think of your answer first.")
+        about = sides[side].of or item
+        last = Note(about.sources()) if side else Note("Think of your answer first.")
         return View(
             blocks=(Heading(title), *asked, *((Heading(sides[side].label),) if side else ()), *shown, last),
             fallback=f"{title}: {item.title()}",
-            buttons=(*_turns(item, side), *rated, *(runs(item) if side else ()), Button("Next", NextItem(item.id))),
+            buttons=(*_turns(item, side), *rated, *(runs(about) if side else ()), Button("Next", NextItem(item.id))),
             in_place=in_place,
         )
 

@@ -74,6 +74,10 @@ def _line(tokens: list[Token]) -> Line:
     for token in tokens:
         if token.type in _INLINES:
             raise MarkdownProblem(f"{_INLINES[token.type]} cannot be shown everywhere; write `<` as code")
+        if token.type in ("strong_open", "em_open") and token.markup.startswith("_"):
+            raise MarkdownProblem(
+                "an underscore marks no emphasis here; use `*`, and write names such as `__init__` as code"
+            )
         if token.type in ("strong_open", "em_open"):
             style = Style.STRONG if token.type == "strong_open" else Style.EMPHASIS
         elif token.type in ("strong_close", "em_close"):

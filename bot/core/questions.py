@@ -38,11 +38,12 @@ class Reference:
     paper: str = ""
 
     def text(self) -> str:
-        """A few words for the foot of a card; a page that is named after its symbol is named once."""
+        """A few words for the foot of a card: the symbol where the page is named after it, else the page."""
         if self.paper or not self.symbol:
             return self.paper or self.page
-        own = self.page.rpartition(".")[2] in self.symbol.split(".")
-        return self.symbol if own else f"{self.page} ({self.symbol})"
+        if self.page.rpartition(".")[2] in self.symbol.split("."):
+            return self.symbol
+        return self.page if self.symbol.startswith("torch.") else f"{self.page} ({self.symbol})"
 
     def problems(self) -> Iterator[str]:
         """What is wrong with it."""
@@ -146,6 +147,8 @@ class Side:
 
     label: str
     blocks: tuple[Block, ...]
+    of: Item | None = None
+    """The item within the item that this step is about, such as a follow-up with references and a proof of its own."""
 
 
 def labelled(label: str, prose: Prose) -> tuple[Block, ...]:

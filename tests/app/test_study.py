@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bot.app.study import SHELVES
+from bot.core.actions import RunProof
+from bot.core.ids import ItemId
+from bot.core.kinds.interview import Interview
 from bot.core.views import View
-from tests.app.building import BANK, House, Person, labels, words
+from tests.app.building import BANK, House, Person, action, labels, words
 
 
 @pytest.fixture
@@ -51,6 +54,18 @@ async def test_an_answer_is_rated_from_one_to_five_right_where_it_is_read(ada: P
     assert "Rated 4 Well: back in 2 d." in words(rated)
     assert labels(rated)[:2] == ["Next", "Undo"]
     assert "5 Perfectly · 8 d" in labels(await ada.press(rated, "Undo"))
+
+
+async def test_a_follow_up_comes_with_its_own_references_and_proof(ada: Person) -> None:
+    item = BANK.items[ItemId("interview-01")]
+    assert isinstance(item, Interview)
+    follow_up = item.follow_ups[1]
+
+    answer = await ada.press(await ada.say("/interview 1"), "Answer 2")
+
+    assert follow_up.sources() != item.sources()
+    assert words(answer).endswith(follow_up.sources())
+    assert action(answer, "Run the proof") == RunProof(follow_up.id)
 
 
 async def test_the_sample_of_an_interview_question_runs_with_its_preamble(ada: Person) -> None:

@@ -53,6 +53,8 @@ def test_characters_that_only_look_like_markup_stay_text() -> None:
         ("- a\n  - b", "a list inside a list"),
         ("a\n\n    indented", "indented code"),
         ("a | b\n--|--\n1 | 2", "tables"),
+        ("call super().__init__() first", "an underscore marks no emphasis here"),
+        ("_never_", "an underscore marks no emphasis here"),
         ("  \n ", "empty"),
     ],
 )

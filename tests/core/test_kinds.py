@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +14,7 @@ from bot.core.bank import Bank
 from bot.core.ids import ItemId, OptionId
 from bot.core.kinds import KINDS
 from bot.core.kinds.choosing import Choosable
-from bot.core.questions import Item
+from bot.core.questions import TORCH_DOCS, Item, Reference
 from bot.core.views import Choices, Mark, text_of
 
 
@@ -89,3 +92,32 @@ def test_every_item_of_the_bank_has_sides_and_a_title(bank: Bank) -> None:
 
 def test_every_kind_is_an_item() -> None:
     assert all(issubclass(kind, Item) for kind in KINDS.values())
+
+
+@pytest.mark.parametrize(
+    ("references", "words"),
+    [
+        ((Reference("MSELoss", "torch.nn.MSELoss"),), "torch.nn.MSELoss (torch 2.13 docs)"),
+        ((Reference("Autograd mechanics", "torch.autograd"),), "Autograd mechanics (torch 2.13 docs)"),
+        (
+            (
+                Reference(paper="He et al. 2016"),
+                Reference("Conv2d", "torch.nn.Conv2d"),
+                Reference("Module", "torch.nn.Module.to"),
+            ),
+            "torch.nn.Conv2d, torch.nn.Module.to (torch 2.13 docs); He et al. 2016",
+        ),
+        ((Reference("Models", "torchvision.models.ResNet50_Weights"),), "Models (torchvision.models.ResNet50_Weights)"),
+    ],
+)
+def test_references_to_torch_say_which_version_is_meant(
+    bank: Bank, references: tuple[Reference, ...], words: str
+) -> None:
+    assert replace(question(bank), references=references).sources() == f"Read on: {words}"
+
+
+def test_the_documentation_is_that_of_the_pinned_torch() -> None:
+    pin = re.search(r'"torch==([\d.]+)"', Path("pyproject.toml").read_text())
+
+    assert pin is not None
+    assert f"torch {pin[1].rpartition('.')[0]} docs" == TORCH_DOCS

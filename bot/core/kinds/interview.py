@@ -81,4 +81,5 @@ class Interview(Item):
 
 def _numbered(follow_up: FollowUp, number: int) -> tuple[Side, Side]:
     question, answer = follow_up.sides()
-    return Side(f"Follow-up {number}", question.blocks), Side(f"Answer {number}", (*question.blocks, *answer.blocks))
+    whole = (*question.blocks, *answer.blocks)
+    return Side(f"Follow-up {number}", question.blocks, follow_up), Side(f"Answer {number}", whole, follow_up)
