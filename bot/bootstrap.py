@@ -126,7 +126,11 @@ def build_desk(
     the demo's time."""
     simulated = days.clock if days else None
     clock, zone, pool = simulated or SystemClock(), settings.zone_info(), Pool(bank)
-    runs, schedules, dailies = Runs(bank, queue), store.schedules(simulated), store.dailies(simulated)
+    runs, schedules, dailies = (
+        Runs(bank, queue, settings.gpu_users()),
+        store.schedules(simulated),
+        store.dailies(simulated),
+    )
     daily = Daily(pool, schedules, dailies, clock)
     memory = Memory(bank, store.notebooks(simulated), space, clock, zone, log, dailies)
     reviews = Reviews(bank, memory, space)

@@ -70,6 +70,9 @@ class Settings(BaseSettings):
     """Ready sandboxes a worker keeps; also how many runs it takes at once."""
     device: str = Field(default="cpu", validation_alias="TORCHQUIZ_DEVICE")
     """What a worker runs on: cpu, or a GPU as cuda:0, GPU-<uuid> or MIG-<uuid>. One GPU worker a GPU."""
+    gpu_for: str = Field(default="", validation_alias="TORCHQUIZ_GPU_FOR")
+    """Who may use GPU workers, separated by commas: d<server> or s<workspace>, or one person of it, d<server>/<user>.
+    Empty: everyone."""
     allow_no_memory_cgroup: bool = Field(default=False, validation_alias="TORCHQUIZ_ALLOW_NO_MEMORY_CGROUP")
     """Run code although memory cannot be limited. Every result then says so."""
 
@@ -85,6 +88,10 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute_home(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    def gpu_users(self) -> frozenset[str]:
+        """Who may use GPU workers; empty for everyone."""
+        return frozenset(filter(None, (each.strip() for each in self.gpu_for.split(","))))
 
     def zone_info(self) -> ZoneInfo:
         """The zone as an object."""

@@ -109,5 +109,7 @@ _HINTS: Mapping[str, str] = {
 def hints(error: str) -> tuple[str, ...]:
     """Friendly next steps for what the last line of a traceback says; most errors need none."""
     said = "\n".join(line for line in error.split("\n") if line and not line.startswith((" ", "Traceback")))
+    if "SyntaxError" in said and re.search(r"^\s+[!%]?\s*(pip3?|conda) install\b", error, re.MULTILINE):
+        return (_NO_PIP,)
     found = [hint for pattern, hint in _HINTS.items() if re.search(pattern, said)]
     return tuple(dict.fromkeys(found))

@@ -75,7 +75,10 @@ COMMANDS: Mapping[str, Command] = {
         Command("concepts", "Explain a concept in your own words, then compare", "/concepts tensors", (_WHAT,)),
         Command("reference", "Look up formulas and code patterns", "/reference cross-entropy", (_WHAT,)),
         Command(
-            "run", "Run PyTorch code in the sandbox", "/run torch.arange(3).sum()", (Argument("code", "The code"),)
+            "run",
+            "Run PyTorch code in the sandbox",
+            "/run torch.arange(3).sum()",
+            (Argument("code", "The code; gpu in front of it asks for a GPU"),),
         ),
         Command(
             "privacy",

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 
-from bot.app.runs import outcome_words
+from bot.app.run_cards import outcome_words
 from bot.core.ids import ItemId
 from bot.core.kinds.interview import Interview
 from bot.core.kinds.pattern import Pattern

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from bot.app.runs import outcome_words
+from bot.app.run_cards import outcome_words
 from bot.bootstrap import open_store
 from bot.cli.worker_process import queue_with_worker
 from bot.config import Settings

@@ -115,11 +115,14 @@ class OpenRun:
     """Open the box for code; with a run's id, filled with its code."""
 
     run: RunId
+    on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitRun:
-    """The box for code was sent."""
+    """The box for code was sent. `on`: gpu, or empty for the CPU."""
+
+    on: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class RunAgain:
     """Run the same code once more."""
 
     run: RunId
+    on: str = ""
 
 
 @dataclass(frozen=True, slots=True)

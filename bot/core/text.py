@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from bot.core.runs import Capability
 from bot.core.views import Line, Span, Style
 
 _FENCE = re.compile(r"```[ \t]*(?:[A-Za-z0-9_+-]*[ \t]*\n)?(.*?)```", re.DOTALL)
@@ -23,6 +24,19 @@ def line(text: str) -> Line:
         elif piece:
             spans.append(Span(piece))
     return tuple(spans)
+
+
+_DEVICE = re.compile(r"\s*(gpu|cpu)(?:\s+(?![=:,])|(?=```)|\s*$)", re.IGNORECASE)
+
+
+def asked_device(text: str) -> tuple[Capability, str]:
+    """What `/run gpu print(1)` and the like ask for, and the rest; code that begins with a name `gpu` stays code."""
+    found = _DEVICE.match(text)
+    if found is None:
+        return Capability.CPU, text
+    rest = text[found.end() :]
+    newline = "\n" if "\n" in found[0] else ""  # what follows keeps its own first line, with its indentation
+    return Capability(found[1].lower()), newline + rest
 
 
 def snippet(text: str) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from bot.app.runs import Runs
 from bot.core.address import Address
+from bot.core.errors import BadInput
 from bot.core.runs import (
     MAX_SOURCE_BYTES,
+    Capability,
     Completion,
     Finished,
     Outcome,
@@ -263,3 +267,130 @@ async def test_a_completion_that_cannot_be_shown_is_logged_and_not_offered_again
 
     assert [event for event, _ in house.log.events] == ["delivery.failed"]
     assert house.queue.shown
+
+
+# On a GPU
+
+
+ON_GPU = RunResult(Outcome.OK, "1\n", device="NVIDIA H100", gpu_peak_memory_bytes=3 << 29, torch_version="2.13.0")
+
+
+async def test_a_run_on_a_gpu_is_handed_to_gpu_workers_and_names_its_device() -> None:
+    house = House(FakeQueue([Running("w", "NVIDIA H100"), Finished(ON_GPU)]))
+
+    _, going, result = await Person(house).replies("/run gpu torch.ones(1, device='cuda')")
+
+    assert [(order.capability, order.source) for order in house.queue.orders.values()] == [
+        (Capability.GPU, "torch.ones(1, device='cuda')")
+    ]
+    assert "Ada runs on a GPU" in words(going)
+    assert "Running on NVIDIA H100…" in words(going)
+    assert "ok · 0.00 s · NVIDIA H100 · 1.5 GiB GPU peak · torch 2.13.0" in words(result)
+
+
+async def test_run_again_and_edit_stay_on_the_gpu() -> None:
+    house = House(FakeQueue([Finished(ON_GPU)]))
+    ada = Person(house)
+    result = await ada.say("/run gpu x")
+
+    await ada.press(result, "Run again")
+    form = await ada.press(result, "Edit and run")
+    assert isinstance(form, Form)
+    assert form.title == "Run PyTorch code on a GPU"
+    await ada.send(form, code="y")
+
+    assert [(order.capability, order.source) for order in house.queue.orders.values()] == [
+        (Capability.GPU, source) for source in ("x", "x", "y")
+    ]
+
+
+async def test_a_delivered_result_of_a_gpu_run_keeps_its_device() -> None:
+    house = House(FakeQueue([Finished(ON_GPU)]))
+    ada = Person(house, group="web")
+    await ada.replies("/run gpu x")
+    (order,) = house.queue.orders.values()
+
+    address = Address.decode(order.address)
+    result = await house.runs.result(order.id, address, ON_GPU)
+    await ada.press(result, "Run again")
+
+    assert [order.capability for order in house.queue.orders.values()] == [Capability.GPU] * 2
+
+
+def test_an_address_written_before_there_were_gpus_is_read() -> None:
+    written = '{"tenant":"t","channel":"c","user":"u","name":"n","group":"g","place":"p","title":"","private":false}'
+
+    assert Address.decode(written).on is Capability.CPU
+    assert Address.decode(written).encode() == written
+
+
+async def test_an_empty_run_on_a_gpu_opens_the_box_for_it() -> None:
+    house = House()
+    ada = Person(house)
+
+    form = await ada.say("/run gpu")
+    assert isinstance(form, Form)
+    await ada.send(form, code="z")
+
+    assert [order.capability for order in house.queue.orders.values()] == [Capability.GPU]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "expected"),
+    [
+        (
+            Refusal(RefusalReason.NO_WORKER),
+            (
+                "The GPU is off: no GPU worker is online. torchquiz worker --device cuda:0 starts one. "
+                "The same code runs on the CPU: /run without gpu."
+            ),
+        ),
+        (
+            Refusal(RefusalReason.WORKER_UNAVAILABLE, detail="the GPU is unhealthy.", fix="Reset it."),
+            "The GPU is off: the GPU is unhealthy. Reset it. The same code runs on the CPU: /run without gpu.",
+        ),
+    ],
+)
+async def test_without_a_gpu_worker_the_cpu_is_offered(refusal: Refusal, expected: str) -> None:
+    assert words(await Person(House(FakeQueue(refusal=refusal))).say("/run gpu x")) == expected
+
+
+@pytest.mark.parametrize(
+    ("allowed", "runs"), [((), 1), (("dOther",), 0), (("TENANT",), 1), (("TENANT/USER",), 1), (("TENANT/other",), 0)]
+)
+async def test_who_may_use_a_gpu_is_the_operators_choice(allowed: tuple[str, ...], runs: int) -> None:
+    house, fake = House(), FakeQueue()
+    caller = Person(house).caller()
+    names = [each.replace("TENANT", caller.tenant).replace("USER", caller.user) for each in allowed]
+    said = Runs(house.bank, fake, names)
+
+    try:
+        [_ async for _ in said.run(caller, "gpu x")]
+    except BadInput as error:
+        assert "The same code runs on the CPU" in str(error)
+    [_ async for _ in said.run(replace(caller, event="e2"), "x")]
+
+    capabilities = [order.capability for order in fake.orders.values()]
+    assert capabilities == [Capability.GPU] * runs + [Capability.CPU]
+
+
+# The failing line
+
+
+async def test_the_failing_line_is_marked_in_the_code() -> None:
+    shown = words(await Person(ended(Outcome.ERROR, error="ValueError: no", error_line=2)).say("/run\na = 1\nb\nc"))
+
+    assert "  1  a = 1\n> 2  b\n  3  c" in shown
+
+
+async def test_a_failing_line_far_down_is_shown_with_its_surroundings() -> None:
+    source = "\n".join(f"x{number} = 1" for number in range(1, 101))
+    shown = words(await Person(ended(Outcome.ERROR, error="E: no", error_line=70)).say(f"/run\n{source}"))
+
+    assert "# … 59 lines before\n  60  x60 = 1" in shown
+    assert "> 70  x70 = 1" in shown
+    assert "  79  x79 = 1\n# … 21 more lines" in shown
+
+
+async def test_a_line_that_is_not_there_marks_nothing() -> None:
+    assert ">" not in words(await Person(ended(Outcome.ERROR, error="E: no", error_line=9)).say("/run\na\nb"))

@@ -103,9 +103,9 @@ actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(NextItem, item_ids),
     st.builds(ShareResult, quizzes),
     st.builds(ShowBoard, st.sampled_from(["day", "month"]), st.sampled_from(["channel", "workspace"])),
-    st.builds(OpenRun, runs),
-    st.just(SubmitRun()),
-    st.builds(RunAgain, runs),
+    st.builds(OpenRun, runs, st.sampled_from(["", "gpu"])),
+    st.builds(SubmitRun, st.sampled_from(["", "gpu"])),
+    st.builds(RunAgain, runs, st.sampled_from(["", "gpu"])),
     st.builds(CancelRun, runs),
     st.builds(DeleteRun, runs),
 )

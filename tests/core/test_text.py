@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.text import MAX_NAME, clip, display_name, line, plural, snippet, visible
+from bot.core.runs import Capability
+from bot.core.text import MAX_NAME, asked_device, clip, display_name, line, plural, snippet, visible
 from bot.core.views import Span, Style
 
 
@@ -99,3 +100,25 @@ def test_clipping_says_that_something_is_missing() -> None:
 
 def test_one_is_singular() -> None:
     assert [plural(count, "point") for count in (0, 1, 2)] == ["0 points", "1 point", "2 points"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked", "rest"),
+    [
+        ("gpu print(1)", "gpu", "print(1)"),
+        (" GPU  print(1)", "gpu", "print(1)"),
+        ("gpu\n```py\nx\n```", "gpu", "\n```py\nx\n```"),
+        ("gpu```x```", "gpu", "```x```"),
+        ("gpu", "gpu", ""),
+        ("cpu 1 + 1", "cpu", "1 + 1"),
+        ("gpu = torch.device('cuda')", "cpu", "gpu = torch.device('cuda')"),
+        ("gpu, n = 1, 2", "cpu", "gpu, n = 1, 2"),
+        ("gpu : int = 3", "cpu", "gpu : int = 3"),
+        ("gpu.x", "cpu", "gpu.x"),
+        ("gpus = 1", "cpu", "gpus = 1"),
+        ("print('gpu x')", "cpu", "print('gpu x')"),
+        ("", "cpu", ""),
+    ],
+)
+def test_a_device_is_asked_for_in_front_and_code_stays_code(typed: str, asked: str, rest: str) -> None:
+    assert asked_device(typed) == (Capability(asked), rest)

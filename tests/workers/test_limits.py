@@ -29,6 +29,15 @@ LIMITS = Limits()
 OK = End(exit_status=0)
 
 
+@pytest.mark.parametrize("typed", ["pip install einops", "!pip install einops", "%pip install x", "conda install x"])
+def test_an_installation_typed_as_code_is_told_what_there_is(typed: str) -> None:
+    with pytest.raises(SyntaxError) as caught:
+        snippet.compiled(f"import torch\n{typed}")
+
+    (hint,) = hints(snippet.described(caught.value)[0])
+    assert "no pip install here" in hint
+
+
 # Classification
 
 

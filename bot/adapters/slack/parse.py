@@ -12,7 +12,7 @@ from bot.adapters.slack.formatting import straightened, typed
 from bot.adapters.slack.place import Place, usable_until
 from bot.adapters.slack.render import FORM
 from bot.app.commands import COMMANDS
-from bot.app.runs import CODE_FIELD
+from bot.app.run_cards import CODE_FIELD
 from bot.core.actions import FOR_ADMINS, VERBS, DeleteRun, RunAgain, RunProof, SubmitRun
 from bot.core.ids import ChannelId, Platform, Tenant, UserId, tenant
 from bot.core.text import snippet
