@@ -219,7 +219,7 @@ def export(folder: Path | None, path: Path, words: tuple[str, ...]) -> None:
 
 
 @content.command("import")
-@click.option("--quiz", type=int, required=True, help="The number of the new quiz.")
+@click.option("--quiz", type=click.IntRange(min=1), required=True, help="The number of the new quiz.")
 @click.option("--title", required=True, help="Its title.")
 @click.option(
     "--to", "target", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The new YAML file."

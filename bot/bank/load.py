@@ -135,8 +135,8 @@ def _file(path: Path, folder: Path, topics: frozenset[str], reading: _Reading) -
     if head == "quiz":
         number = document.value["quiz"]
         questions = tuple(item for item in items if isinstance(item, Choosable))
-        if not isinstance(number, int) or isinstance(number, bool) or not isinstance(title, str):
-            return report(("quiz",), "a quiz needs a number `quiz` and a text `title`")
+        if type(number) is not int or number < 1 or not isinstance(title, str) or not title.strip():
+            return report(("quiz",), "a quiz needs a number `quiz`, from 1, and a text `title`")
         if len(questions) != len(items):
             return report((key,), "a quiz holds only kinds that are answered by choosing")
         if number in reading.quizzes:

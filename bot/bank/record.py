@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bot.core.errors import ContentError
+
 NAME = "proved.json"
 
 
@@ -22,11 +24,14 @@ class Proved:
 
 
 def read_record(folder: Path) -> dict[str, Proved]:
-    """The record by snippet key; empty where none was written yet."""
+    """The record by snippet key; empty where none was written yet. Raises ContentError for one that is damaged."""
     path = folder / NAME
     if not path.exists():
         return {}
-    return {key: Proved(**entry) for key, entry in json.loads(path.read_text("utf-8")).items()}
+    try:
+        return {key: Proved(**entry) for key, entry in json.loads(path.read_text("utf-8")).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        raise ContentError(f"{path} is damaged; remove it and run `torchquiz content check --record`.") from None
 
 
 def write_record(folder: Path, record: Mapping[str, Proved]) -> None:

@@ -110,6 +110,45 @@ def test_the_rest_of_the_bank_is_still_read(tmp_path: Path) -> None:
     assert ItemId("quiz-01-q02") in examine(folder)[0].items
 
 
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (
+            b"a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n",
+            ":1:4: anchors and aliases are not used here (write the value",
+        ),
+        (b"quiz: " + b"[" * 3000, "nested more than 12 levels deep"),
+        (b"quiz: 2\n\ttitle: x\n", ":2:1: a tab indents this line (indent with spaces)"),
+        (b"\xef\xbb\xbfquiz: 2\n", ":1:1: the file starts with a byte order mark (save it as UTF-8 without BOM)"),
+        (b"# " + b"x" * 10_000_000, "the file has 10,000,002 bytes; at most 1,048,576 (split it)"),
+        (b"quiz: 2\ntitel: x\n", ":2:1: `titel` is not known here (remove it"),
+        (b"quiz: no\ntitle: No\nquestions: [{}]\n", "a quiz needs a number `quiz`, from 1, and a text `title`"),
+        (b"quiz: 1:30\ntitle: x\nquestions: [{}]\n", "a quiz needs a number `quiz`, from 1, and a text `title`"),
+        (b"quiz: 2\ntitle: 1.10\nquestions: [{}]\n", "a quiz needs a number `quiz`, from 1, and a text `title`"),
+        (b"quiz: -2\ntitle: x\nquestions: [{}]\n", "a quiz needs a number `quiz`, from 1, and a text `title`"),
+        (b"quiz: 2\ntitle: x\nquestions: none\n", "the file needs a list `questions`"),
+        (b"- quiz: 2\n", "the file must be a mapping (see content/README.md)"),
+        (b"\x80\x81", "the file is not UTF-8"),
+        (b"", "the file is empty"),
+    ],
+)
+def test_a_hostile_file_is_named_precisely_and_the_rest_is_still_read(tmp_path: Path, raw: bytes, problem: str) -> None:
+    folder = bank(tmp_path, question())
+    (folder / "quizzes" / "02-bad.yaml").write_bytes(raw)
+
+    found, findings = examine(folder)
+
+    assert any(str(each).startswith("quizzes/02-bad.yaml") and problem in str(each) for each in findings)
+    assert found.quizzes.keys() == {1}
+
+
+def test_a_folder_named_like_a_file_is_named(tmp_path: Path) -> None:
+    folder = bank(tmp_path, question())
+    (folder / "quizzes" / "02-folder.yaml").mkdir()
+
+    assert problems(folder) == ["quizzes/02-folder.yaml: Is a directory"]
+
+
 def test_start_up_refuses_a_wrong_bank_with_all_findings(tmp_path: Path) -> None:
     with pytest.raises(ContentError, match=r"quizzes/01-basics\.yaml:7:\d+: quiz-01-q01"):
         load(bank(tmp_path, replaced("difficulty: 1", "difficulty: 4")))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bot.bank.record import Proved, outdated, read_record, write_record
+from bot.core.errors import ContentError
 
 HELD = Proved("abc", "2.13.0", "tensor(3)")
 
@@ -31,3 +34,11 @@ def test_output_matters_for_samples_alone() -> None:
     printed = Proved("abc", "2.13.0", "tensor(4)")
 
     assert outdated({"a": HELD, "b": HELD}, {"a": printed, "b": printed}, samples=["a"]) == ["a"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": 3}', '{"a": {"code": "x"}}', "\xff"])
+def test_a_damaged_record_is_named_with_what_to_do(tmp_path: Path, text: str) -> None:
+    (tmp_path / "proved.json").write_bytes(text.encode("latin-1"))
+
+    with pytest.raises(ContentError, match="is damaged; remove it and run `torchquiz content check --record`"):
+        read_record(tmp_path)
