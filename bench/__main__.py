@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 
-from bench import answer_path, clone, content, daily, discord_acks, queue, run, slack_acks
+from bench import answer_path, clone, content, daily, discord_acks, queue, run, sandbox, slack_acks
 
 MEASURES: Mapping[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
     "answer_path": answer_path.measure,
     "daily": daily.measure,
     "queue": queue.measure,
+    "sandbox": sandbox.measure,
     "run": run.measure,
     "content": content.measure,
     "discord_acks": discord_acks.measure,
@@ -32,9 +33,19 @@ TARGETS: Mapping[str, str] = {
     "daily_clicks_lost": "= 0",
     "daily_clicks_doubled": "= 0",
     "daily_board_cpu_ratio_1m": "<= 1.25",
-    "run_warm_speedup": ">= 25",
     "content_read_seconds": "<= 1.0",
     "content_check_speedup": ">= 15",
+    "queue_round_trip_p50_ratio": "<= 1.5",
+    "queue_round_trip_to_pydocket": "<= 0.35",
+    "sandbox_first_output_p50_speedup": ">= 500",
+    "sandbox_first_output_p95_speedup": ">= 250",
+    "sandbox_result_with_files_speedup": ">= 100",
+    "sandbox_burst_no_spare_speedup": ">= 25",
+    "sandbox_runs_per_second_speedup": ">= 15",
+    "sandbox_fork_bomb_reaped_p50_ms": "<= 300",
+    "sandbox_idle_spare_private_mib": "<= 10",
+    "run_added_by_redis_p50_ms": "<= 30",
+    "run_worker_family_pss_mib": "<= 320",
     "discord_ack_cpu_ratio": "<= 1.25",
     "discord_unacknowledged": "= 0",
     "discord_ack_p99_flooded_ratio": "<= 1.5",

@@ -1,30 +1,30 @@
-"""`/run` from submit to finished through the real queue and worker, against a cold Python that imports torch."""
+"""`/run` from submit to result through the real queue and worker, against the jail alone in the same run."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from bench import family
 from bot.bootstrap import open_store
 from bot.cli.worker_process import queue_with_worker
 from bot.config import Settings
-from bot.core.runs import Finished, Outcome, Refusal, RunId, RunOrder
+from bot.core.runs import Finished, Limits, Outcome, Refusal, RunId, RunOrder
 from bot.ports import RunQueue
+from workers.sandbox.bubblewrap import BubblewrapSandbox
 
 SNIPPET = "print(torch.ones(2))"
-COLD_RUNS = 5
-WARM_RUNS = 60
+RUNS = 60
 PAUSE_SECONDS = 0.15  # people do not type faster: a spare is ready again
 
 
 async def measure() -> dict[str, float]:
-    """Median seconds of both, and their ratio (at least 25 wanted)."""
-    cold = [await _cold() for _ in range(COLD_RUNS)]
+    """Median times of both, what the queue adds, and the memory of an idle worker with everything it started."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(TORCHQUIZ_HOME=folder)  # type: ignore[call-arg]  # settings are named as people type them
         settings = settings.model_copy(update={"redis_url": None, "home": Path(folder)})
@@ -32,30 +32,44 @@ async def measure() -> dict[str, float]:
             open_store(settings, lambda line: None) as store,
             queue_with_worker(store, lambda line: None) as queue,
         ):
-            await _warm(queue)
-            warm = []
-            for _ in range(WARM_RUNS):
-                await asyncio.sleep(PAUSE_SECONDS)
-                warm.append(await _warm(queue))
+            await _through_the_queue(queue)
+            memory = await _worker_memory()
+            async with BubblewrapSandbox(spares=1) as sandbox:
+                queued, alone = await _in_turns(queue, sandbox)
     return {
-        "run_cold_p50_seconds": statistics.median(cold),
-        "run_warm_p50_seconds": statistics.median(warm),
-        "run_warm_p95_seconds": statistics.quantiles(warm, n=20)[-1],
-        "run_warm_speedup": statistics.median(cold) / statistics.median(warm),
+        "run_through_redis_p50_ms": statistics.median(queued) * 1000,
+        "run_through_redis_p95_ms": statistics.quantiles(queued, n=20)[-1] * 1000,
+        "run_jail_alone_p50_ms": statistics.median(alone) * 1000,
+        "run_added_by_redis_p50_ms": (statistics.median(queued) - statistics.median(alone)) * 1000,
+        "run_worker_family_pss_mib": memory,
     }
 
 
-async def _cold() -> float:
+async def _in_turns(queue: RunQueue, sandbox: BubblewrapSandbox) -> tuple[list[float], list[float]]:
+    queued, alone = [], []
+    for _ in range(RUNS):
+        await asyncio.sleep(PAUSE_SECONDS)
+        queued.append(await _through_the_queue(queue))
+        await asyncio.sleep(PAUSE_SECONDS)
+        alone.append(await _alone(sandbox))
+    return queued, alone
+
+
+async def _worker_memory() -> float:
+    await asyncio.sleep(2.0)  # until its spares are back
+    worker = next(pid for pid in family.of(os.getpid()) if "workers" in Path(f"/proc/{pid}/cmdline").read_text())
+    return family.proportional_mib(family.of(worker))
+
+
+async def _alone(sandbox: BubblewrapSandbox) -> float:
     began = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", f"import torch; {SNIPPET}", stdout=asyncio.subprocess.DEVNULL
-    )
-    if await process.wait():
-        raise RuntimeError("the cold run failed")
+    result = await sandbox.run(SNIPPET, Limits())
+    if result.outcome is not Outcome.OK:
+        raise RuntimeError(f"the run failed: {result}")
     return time.perf_counter() - began
 
 
-async def _warm(queue: RunQueue) -> float:
+async def _through_the_queue(queue: RunQueue) -> float:
     began = time.perf_counter()
     order = RunOrder(RunId(secrets.token_hex(10)), "wbench", "bench", SNIPPET)
     answer = await queue.submit(order)
@@ -64,6 +78,6 @@ async def _warm(queue: RunQueue) -> float:
     async for event in queue.follow(order.id):
         if isinstance(event, Finished):
             if event.result.outcome is not Outcome.OK:
-                raise RuntimeError(f"the warm run failed: {event.result}")
+                raise RuntimeError(f"the run failed: {event.result}")
             return time.perf_counter() - began
     raise RuntimeError("the run's events ended without a result")

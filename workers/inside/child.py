@@ -52,7 +52,6 @@ def preload(own: gpu.Gpu) -> dict[str, Any]:
     import numpy
     import torch
 
-    del sys.modules["redis"]
     with gpu.hidden(torch):
         _import_lazy_parts()
         torch.set_num_threads(1)  # a parallel region here would leave every fork a thread pool without threads
@@ -63,6 +62,7 @@ def preload(own: gpu.Gpu) -> dict[str, Any]:
         _warm_up(torch)
         if own:
             _forget_missing_device()
+    del sys.modules["redis"]
     _keep_only_needed_exit_handlers()
     _forget_ourselves()
     return {"torch_version": str(torch.__version__), "python": sys.version.split()[0]}

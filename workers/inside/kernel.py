@@ -62,6 +62,13 @@ def advise(start: int, length: int, advice: int) -> None:
     _checked(_libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), advice), f"madvise {advice}")
 
 
+def present(start: int, length: int) -> bytes:
+    """mincore(2): 1 for each page of 4 KiB that is in memory, 0 for the others."""
+    pages = ctypes.create_string_buffer(length // 4096)
+    _checked(_libc.mincore(ctypes.c_void_p(start), ctypes.c_size_t(length), pages), "mincore")
+    return pages.raw
+
+
 def syscall(number: int, *arguments: int | ctypes.Array[ctypes.c_char]) -> int:
     """A call without a glibc wrapper."""
     wide = [ctypes.c_long(each) if isinstance(each, int) else each for each in arguments]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from workers.inside import kernel
 
 _HUGE = 2 << 20
+_FULL = 500  # pages of 512: a gathered area holds memory for those too that nobody has touched
 _MADV_DONTNEED, _MADV_COLLAPSE = 4, 25
 _HEAD = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ (\d+)")
 
@@ -45,7 +46,8 @@ def _gather(area: Area) -> None:
     """A fork then copies, and an exit tears down, one entry in place of 512. Kernels before 6.1 cannot."""
     for start in range(-(-area.start // _HUGE) * _HUGE, area.end - _HUGE + 1, _HUGE):
         with contextlib.suppress(OSError):
-            kernel.advise(start, _HUGE, _MADV_COLLAPSE)
+            if sum(kernel.present(start, _HUGE)) >= _FULL:
+                kernel.advise(start, _HUGE, _MADV_COLLAPSE)
 
 
 def _areas() -> Iterator[Area]:

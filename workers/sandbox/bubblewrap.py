@@ -49,6 +49,10 @@ class BubblewrapSandbox:
         self._spares: list[tree.RunTree] = []
         self._standard = Limits()
         self._taken = asyncio.Event()
+        self._urgent = 0
+        """Runs that found no spare and are being forked for; making spares waits until there is none."""
+        self._calm = asyncio.Event()
+        self._calm.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._clearing: set[asyncio.Task[None]] = set()
         self._renewing = asyncio.Lock()
@@ -61,6 +65,11 @@ class BubblewrapSandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    @property
+    def ready(self) -> int:
+        """How many spares wait for a run."""
+        return len(self._spares)
 
     async def start(self) -> SelfTest:
         """Build the jail, warm it and probe it. Raises SandboxUnavailable; nothing ever runs unsandboxed."""
@@ -139,7 +148,14 @@ class BubblewrapSandbox:
                 if spare.waiting:
                     return spare
                 await spare.discard()
-        return await self._fork(limits)
+        self._urgent += 1
+        self._calm.clear()
+        try:
+            return await self._fork(limits)
+        finally:
+            self._urgent -= 1
+            if not self._urgent:
+                self._calm.set()
 
     async def _fork(self, limits: Limits) -> tree.RunTree:
         if self._jail is None or not self._jail.alive:
@@ -171,6 +187,7 @@ class BubblewrapSandbox:
                 if self._is_worn():
                     await self._renew()
                 while len(self._spares) < self._wanted_spares:
+                    await self._calm.wait()
                     spare = await self._fork(self._standard)
                     self._spares.append(spare)  # to the list of now: a renewal in between has put another in its place
             except SandboxUnavailable as unavailable:

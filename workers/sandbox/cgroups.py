@@ -28,8 +28,8 @@ _FIRST = {
     1: {"cpu.cfs_quota_us": "-1", "cpu.shares": "262144"},
     2: {"cpu.max": f"max {_PERIOD}", "cpu.weight": "10000"},
 }
-_LAST = {1: {"cpu.shares": "335"}, 2: {"cpu.weight": "33"}}
-"""All runs together weigh what one process at nice 5 does: niceness itself counts only within a group."""
+_LAST = {1: {"cpu.shares": "512"}, 2: {"cpu.weight": "50"}}
+"""All runs together weigh half of what one ordinary process does: niceness itself counts only within a group."""
 _LEAF = "torchquiz.supervisor"
 _OWN_PROCESSES = 2  # init, and one for the moment in which it forks
 FIX = (
