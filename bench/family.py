@@ -28,6 +28,11 @@ def named(pids: list[int], name: str) -> list[int]:
     return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == name]
 
 
+def command(pid: int) -> str:
+    """Its command line."""
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
 def parent(pid: int) -> int:
     """Who started it."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

@@ -1,19 +1,25 @@
-"""The run queue against bare streams, in one run on one server: a round trip, and runs a second of a full queue.
+"""The run queue against bare streams and pydocket, in one run on one server: a round trip, and runs a second of a full
+queue.
 
 The bare chain is XADD, XREADGROUP, XADD, XREAD with the same clients: what any queue on streams must at least cost.
+pydocket is the queue that loses and doubles nothing either; it looks for work every 5 ms here, not every 250.
 """
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from docket import Docket, Worker
 
 from bot.core.runs import Accepted, Capability, Finished, Outcome, RunId, RunOrder, RunResult
 from bot.store.connect import blocking_client, command_client
@@ -24,12 +30,14 @@ from bot.store.run_worker_end import Offer, Taken, WorkerEnd
 from bot.store.server import embedded_server
 
 TRIPS = 300
+PEER_TRIPS = 100
 BLOCKS = 5
 """The two sides take turns in blocks, so that a slow moment of the machine hits both."""
 WARMING = 20
 DRAINED = 1000
 BATCH = 50
 RESULT = RunResult(Outcome.OK, output="tensor([1., 1.])\n", exit_status=0)
+PEER_CHECK = timedelta(milliseconds=5)
 SETTINGS = QueueSettings(waiting_total=10**6, waiting_team=10**6, waiting_user=10**6, team_running=10**6)
 
 
@@ -96,6 +104,28 @@ class Ours:
         assert isinstance(events[-1], Finished)
 
 
+async def answered(source: str) -> str:
+    """What pydocket's worker does with a run."""
+    return RESULT.output
+
+
+class Peer:
+    """The same through pydocket."""
+
+    def __init__(self, docket: Docket) -> None:
+        self.docket = docket
+
+    async def serve(self) -> None:
+        """Answer runs for ever."""
+        async with Worker(self.docket, minimum_check_interval=PEER_CHECK, scheduling_resolution=PEER_CHECK) as worker:
+            await worker.run_forever()
+
+    async def trip(self) -> None:
+        """Hand in one run and wait for its answer."""
+        execution = await self.docket.add(answered)("print(torch.ones(2))")
+        assert await execution.get_result(timeout=timedelta(seconds=20)) == RESULT.output
+
+
 async def _times(trip: Callable[[], Awaitable[None]], trips: int) -> list[float]:
     times = []
     for _ in range(trips):
@@ -117,74 +147,92 @@ async def _drain(
 
 
 @asynccontextmanager
-async def _both(url: str) -> AsyncIterator[tuple[Bare, Ours]]:
+async def _all(url: str) -> AsyncIterator[tuple[Bare, Ours, Peer]]:
     command, blocking = command_client(url), blocking_client(url)
     keys = RunKeys(Capability.CPU)
     end = WorkerEnd(command, blocking, keys, SETTINGS, id="bench", name="bench", device="cpu")
-    async with RedisRunQueue(command, blocking, SETTINGS) as queue:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(command.aclose)
+        stack.push_async_callback(blocking.aclose)
+        queue = await stack.enter_async_context(RedisRunQueue(command, blocking, SETTINGS))
+        docket = await stack.enter_async_context(Docket("bench", url))
+        docket.register(answered)
         await end.join()
         await end.register(Offer(1))
         await create_group(command, "bare:in", "w")
-        try:
-            yield Bare(command, blocking), Ours(queue, end)
-        finally:
-            await command.aclose()
-            await blocking.aclose()
+        yield Bare(command, blocking), Ours(queue, end), Peer(docket)
 
 
 async def measure() -> dict[str, float]:
     """Round trip (p50 and p95, and their ratio to the bare chain) and drain (runs a second and its ratio)."""
     with tempfile.TemporaryDirectory() as state:
-        async with embedded_server(Path(state)) as url, _both(url) as (bare, ours):
-            async with _worker_process(url):
-                bare_times, our_times = await _round_trips(bare, ours)
+        async with embedded_server(Path(state)) as url, _all(url) as (bare, ours, peer):
+            async with _worker_process(url, "ours"), _worker_process(url, "peer") as its_worker:
+                times = await _round_trips(bare, ours, peer, its_worker)
             bare_drains, our_drains = [], []
             for _ in range(BLOCKS):
                 bare_drains.append(await _drain(bare.submit, bare.serve, DRAINED // BLOCKS))
                 await ours.end.register(Offer(1))
                 our_drains.append(await _drain(ours.submit, ours.serve, DRAINED // BLOCKS))
-    return _summary(bare_times, our_times, bare_drains, our_drains)
+    return _summary(*times, bare_drains, our_drains)
 
 
-async def _round_trips(bare: Bare, ours: Ours) -> tuple[list[float], list[float]]:
+async def _round_trips(
+    bare: Bare, ours: Ours, peer: Peer, its_worker: asyncio.subprocess.Process
+) -> tuple[list[float], list[float], list[float]]:
     bare_times: list[float] = []
     our_times: list[float] = []
-    await bare.trip()  # waits for the worker process
-    await _times(bare.trip, WARMING)
-    await _times(ours.trip, WARMING)
+    peer_times: list[float] = []
+    await peer.trip()  # waits for its worker
+    await bare.trip()  # and for ours
+    for trip in (bare.trip, ours.trip):
+        await _times(trip, WARMING)
     for _ in range(BLOCKS):
+        its_worker.send_signal(signal.SIGSTOP)  # it polls, which would slow the others
         bare_times += await _times(bare.trip, TRIPS // BLOCKS)
         await ours.end.register(Offer(1))
         our_times += await _times(ours.trip, TRIPS // BLOCKS)
-    return bare_times, our_times
+        its_worker.send_signal(signal.SIGCONT)
+        await _times(peer.trip, WARMING)
+        peer_times += await _times(peer.trip, PEER_TRIPS // BLOCKS)
+    return bare_times, our_times, peer_times
 
 
 @asynccontextmanager
-async def _worker_process(url: str) -> AsyncIterator[None]:
+async def _worker_process(url: str, whose: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Bot and worker are two processes in the product, so they are here."""
-    worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.queue", url)
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.queue", url, whose)
     try:
-        yield
+        yield worker
     finally:
-        worker.terminate()
+        worker.kill()
         await worker.wait()
 
 
-async def _serve_both(url: str) -> None:
-    async with _both(url) as (bare, ours):
-        await asyncio.gather(bare.serve(10**9), ours.serve(10**9))
+async def _serve(url: str, whose: str) -> None:
+    async with _all(url) as (bare, ours, peer):
+        if whose == "peer":
+            await peer.serve()
+        else:
+            await asyncio.gather(bare.serve(10**9), ours.serve(10**9))
 
 
 def _summary(
-    bare_times: list[float], our_times: list[float], bare_drains: list[float], our_drains: list[float]
+    bare_times: list[float],
+    our_times: list[float],
+    peer_times: list[float],
+    bare_drains: list[float],
+    our_drains: list[float],
 ) -> dict[str, float]:
-    bare, ours = statistics.median(bare_times), statistics.median(our_times)
+    bare, ours, peer = (statistics.median(times) for times in (bare_times, our_times, peer_times))
     p95 = statistics.quantiles(our_times, n=20)[-1]
     bare_drain, our_drain = statistics.median(bare_drains), statistics.median(our_drains)
     return {
         "queue_bare_round_trip_p50_ms": bare * 1000,
+        "queue_pydocket_round_trip_p50_ms": peer * 1000,
         "queue_round_trip_p50_ms": ours * 1000,
         "queue_round_trip_p50_ratio": ours / bare,
+        "queue_round_trip_to_pydocket": ours / peer,
         "queue_round_trip_p95_to_p50": p95 / ours,
         "queue_bare_drain_per_second": bare_drain,
         "queue_drain_per_second": our_drain,
@@ -193,7 +241,4 @@ def _summary(
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        asyncio.run(_serve_both(sys.argv[1]))
-    for name, value in asyncio.run(measure()).items():
-        print(f"{name:32} {value:10.3f}")
+    asyncio.run(_serve(*sys.argv[1:]))

@@ -57,7 +57,8 @@ async def _in_turns(queue: RunQueue, sandbox: BubblewrapSandbox) -> tuple[list[f
 
 async def _worker_memory() -> float:
     await asyncio.sleep(2.0)  # until its spares are back
-    worker = next(pid for pid in family.of(os.getpid()) if "workers" in Path(f"/proc/{pid}/cmdline").read_text())
+    ours = family.of(os.getpid())
+    worker = next(pid for pid in ours if "workers" in family.command(pid))
     return family.proportional_mib(family.of(worker))
 
 

@@ -98,7 +98,7 @@ async def _one_block(sandbox: BubblewrapSandbox, times: Times) -> None:
 
 
 async def _spared(sandbox: BubblewrapSandbox) -> None:
-    while sandbox.ready < SPARES:
+    while sandbox.ready < SPARES:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.005)
     await asyncio.sleep(PAUSE_SECONDS)
 
