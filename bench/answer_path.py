@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from redis.asyncio import Redis
 
+from bot.app.local_days import LocalDays
 from bot.app.quiz import Quizzes
 from bot.bank.load import load
 from bot.bootstrap import SystemClock
@@ -42,7 +43,7 @@ async def measure() -> dict[str, float]:
     """The ratio of throughputs (1.0: nothing added; at least 0.85 wanted), both throughputs, counted round trips."""
     with tempfile.TemporaryDirectory() as folder:
         async with embedded_server(Path(folder)) as url, connected(url) as store:
-            quizzes = Quizzes(BANK, RedisScores(store.commands), SystemClock(), ZoneInfo("UTC"))
+            quizzes = Quizzes(BANK, RedisScores(store.commands), LocalDays(SystemClock(), ZoneInfo("UTC")))
 
             async def path(answer: PracticeAnswer) -> object:
                 return await quizzes.answer(answer.caller, Answer(answer.item, answer.option, answer.round))
@@ -125,7 +126,7 @@ def _answers(tenant: Tenant, user: int) -> list[PracticeAnswer]:
         caller = Caller(tenant, ChannelId("1200000000000000777"), person, f"player {user}", f"{user}-{number}")
         item = items[number % len(items)]
         right = BANK.quizzes[11].questions[number % len(items)].right()
-        answers.append(PracticeAnswer(caller, "11", items, item, OptionId("b"), right == "b", 1, day))
+        answers.append(PracticeAnswer(caller, "11", items, item, OptionId("b"), right == "b", 1, day, "transformers"))
     return answers
 
 

@@ -16,10 +16,12 @@ from bot.app.days import Days
 from bot.app.deliveries import Deliveries
 from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
+from bot.app.local_days import LocalDays
 from bot.app.memory import Memory
 from bot.app.posting import Posting
 from bot.app.privacy import Privacy
 from bot.app.quiz import Quizzes
+from bot.app.recent import Recent
 from bot.app.reports import Reports
 from bot.app.reviews import Reviews
 from bot.app.runs import Runs
@@ -132,13 +134,14 @@ def build_desk(
         store.dailies(simulated),
     )
     daily = Daily(pool, schedules, dailies, clock)
+    local_days = LocalDays(clock, zone, schedules)
     memory = Memory(bank, store.notebooks(simulated), space, clock, zone, log, dailies)
     reviews = Reviews(bank, memory, space)
     commands = Commands(
-        Quizzes(bank, store.scores, clock, zone),
+        Quizzes(bank, store.scores, local_days, Recent(local_days, dailies)),
         reviews,
         Study(bank, reviews),
-        Leaderboards(store.scores, clock, zone),
+        Leaderboards(store.scores, local_days, bank),
         Stats(bank, memory, store.scores, weeks_picture, dailies),
         runs,
         daily,

@@ -12,7 +12,7 @@ from bot.core.ids import Caller, ChannelId, ItemId, OptionId, Platform, Tenant, 
 from bot.core.reviews import Grade, LogPage, Notebook, Strength
 from bot.core.runs import Accepted, Cancelled, Completion, Refusal, RunEvent, RunId, RunOrder
 from bot.core.schedule import PostId, Schedule, ScheduleId
-from bot.core.scoring import BoardPage, Progress, Recorded
+from bot.core.scoring import BoardPage, Progress, Recorded, Team
 from bot.core.views import View
 
 
@@ -52,6 +52,9 @@ class PracticeAnswer(NamedTuple):
     round: int
     day: date
     """The channel's local date: decides which boards it counts for and the day's practice cap."""
+    topic: str
+    counts: bool = True
+    """False for what was a question of the day lately: it earns nothing here."""
 
 
 class Scores(Protocol):
@@ -73,7 +76,12 @@ class Scores(Protocol):
         ...
 
     async def board(self, caller: Caller, scope: str, label: str, size: int) -> BoardPage:
-        """The top `size` of a board. `scope` is the channel's id, or `t` for the whole tenant. One round trip."""
+        """The top `size` of a board. `scope` is the channel's id, `t` for the whole tenant, or ``topic:`` and the id of
+        a topic. One round trip."""
+        ...
+
+    async def teams(self, tenant: Tenant, label: str) -> Sequence[Team]:
+        """What the channels of a tenant earned. One round trip."""
         ...
 
 
@@ -291,8 +299,8 @@ class Dailies(Protocol):
         """What is kept of the caller's answers."""
         ...
 
-    async def recent_items(self, tenant: Tenant, today: date) -> frozenset[ItemId]:
-        """The questions of the last ten days, which private practice leaves out."""
+    async def recent_items(self, tenant: Tenant, today: date) -> Mapping[ItemId, datetime]:
+        """The questions of the last ten days, each with the moment when the last channel's closes."""
         ...
 
 

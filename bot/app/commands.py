@@ -65,6 +65,7 @@ COMMANDS: Mapping[str, Command] = {
             (
                 Argument("period", "Which stretch of days", tuple(PERIODS)),
                 Argument("scope", "Where the points were earned", tuple(SCOPES)),
+                Argument("topic", "Only what was asked about a topic, such as autograd"),
             ),
         ),
         Command("daily", "Show the question of the day of this channel", "/daily", (_DAILY,), in_channels=True),

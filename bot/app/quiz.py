@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 from bot.app.answers import Answers, pressed, typed
+from bot.app.local_days import LocalDays
+from bot.app.recent import Recent
 from bot.core.actions import Answer, AskQuiz, NextQuestion, RestartQuiz, RunProof, ShareResult, ShowBoard, WhyNot
 from bot.core.bank import Bank, Quiz
+from bot.core.daily import ANSWERS_PER_MINUTE
 from bot.core.errors import BadInput, NotFound, StaleButton
 from bot.core.ids import Caller, ItemId, OptionId
 from bot.core.kinds.choosing import Choosable
+from bot.core.schedule_words import moment_text
 from bot.core.scoring import PRACTICE_DAY_CAP, Progress, Recorded
 from bot.core.text import clip, display_name, letter, line, plural
-from bot.core.views import Block, Bullets, Button, Entry, Heading, Look, Menu, Note, Text, View, plain
-from bot.ports import Clock, PracticeAnswer, Scores
+from bot.core.views import Block, Bullets, Button, Entry, Heading, Look, Menu, Note, Span, Text, View, plain
+from bot.ports import PracticeAnswer, Scores
 
 DIFFICULTY = {1: "recall", 2: "understand", 3: "tricky"}
 
@@ -22,11 +27,12 @@ DIFFICULTY = {1: "recall", 2: "understand", 3: "tricky"}
 class Quizzes:
     """Asks, grades, explains and sums up."""
 
-    def __init__(self, bank: Bank, scores: Scores, clock: Clock, zone: ZoneInfo) -> None:
+    def __init__(self, bank: Bank, scores: Scores, days: LocalDays, recent: Recent | None = None) -> None:
+        """Without `recent` there are no questions of the day."""
         self._bank = bank
         self._scores = scores
-        self._clock = clock
-        self._zone = zone
+        self._days = days
+        self._recent = recent
         self._right = {id: quiz.questions[place].right() for id, (quiz, place) in bank.places.items()}
         self._reveals: dict[tuple[ItemId, tuple[OptionId, ...], OptionId], _Reveal] = {}
 
@@ -51,13 +57,26 @@ class Quizzes:
         return await self.show(caller, self._named(what))
 
     async def show(self, caller: Caller, quiz: Quiz) -> View:
-        """The first unanswered question of the caller's round, or the result."""
+        """The first unanswered question of the caller's round, or the result. What is a question of the day right now
+        waits until that has closed."""
         progress = await self._scores.progress(caller, quiz.name, quiz.ids)
         done = {item for item, _, _ in progress.choices}
-        waiting = next((question for question in quiz.questions if question.id not in done), None)
-        if waiting is None:
+        left = [question for question in quiz.questions if question.id not in done]
+        if not left:
             return self._result(quiz, progress)
+        held = await self._held(caller)
+        waiting = next((question for question in left if question.id not in held), None)
+        if waiting is None:
+            return self._waits(quiz, progress, left, held)
         return self._question(caller, quiz, waiting, progress.round)
+
+    async def _lately(self, caller: Caller) -> Mapping[ItemId, datetime]:
+        return await self._recent.items(caller) if self._recent else {}
+
+    async def _held(self, caller: Caller) -> Mapping[ItemId, datetime]:
+        """The questions that are a question of the day right now, with the moment when each closes."""
+        now = self._days.clock.now()
+        return {item: closes for item, closes in (await self._lately(caller)).items() if closes > now}
 
     async def act_open(self, caller: Caller, action: AskQuiz) -> View:
         """A quiz was chosen from the menu."""
@@ -76,6 +95,9 @@ class Quizzes:
         quiz, question = self._asked(action.item)
         if question.option(action.option) is None:
             raise StaleButton("That question has changed since. Type the command again for a fresh card.")
+        lately = (await self._lately(caller)).get(question.id)
+        if lately and lately > self._days.clock.now():
+            raise BadInput(f"This is a question of the day right now: `/daily`. Go on with `/quiz {quiz.name}`.")
         recorded = await self._scores.record_practice(
             PracticeAnswer(
                 caller=caller,
@@ -85,12 +107,14 @@ class Quizzes:
                 option=action.option,
                 correct=action.option == self._right[question.id],
                 round=action.round,
-                day=self._clock.now().astimezone(self._zone).date(),
+                day=await self._days.today(caller),
+                topic=question.topic,
+                counts=lately is None,
             )
         )
         if recorded.stale:
             raise StaleButton(f"That card is from an earlier round. Type `/quiz {quiz.name}` to go on.")
-        return self._verdict(caller, quiz, question, action, recorded)
+        return self._verdict(caller, quiz, question, action, recorded, lately=lately is not None)
 
     async def next(self, caller: Caller, action: NextQuestion) -> View:
         """The next question, or the result after the last."""
@@ -186,7 +210,9 @@ class Quizzes:
             buttons=tuple(Button(letter(index), Answer(question.id, id, round)) for index, id in enumerate(order)),
         )
 
-    def _verdict(self, caller: Caller, quiz: Quiz, question: Choosable, action: Answer, recorded: Recorded) -> View:
+    def _verdict(
+        self, caller: Caller, quiz: Quiz, question: Choosable, action: Answer, recorded: Recorded, *, lately: bool
+    ) -> View:
         order = question.order(_seed(caller, action.round))
         chosen = OptionId(recorded.option)
         reveal = self._reveal(question, order, chosen)
@@ -196,15 +222,14 @@ class Quizzes:
         if not recorded.first and chosen != action.option:
             kept = (Text(line(f"Your first answer counts: **{letter(order.index(chosen))}**.")),)
         progress = f"{recorded.right} right of {recorded.answered} answered"
-        capped = recorded.practice_today >= PRACTICE_DAY_CAP and recorded.correct and not recorded.points
-        cap = f" · today's {PRACTICE_DAY_CAP} practice points are reached" if capped else ""
+        why = _why_nothing(recorded, lately=lately) if recorded.correct and not recorded.points else ""
         standing = f"{plural(recorded.total, 'point')} this month, rank {recorded.rank}"
         return View(
             blocks=(
                 Heading(verdict + points),
                 *kept,
                 *reveal.blocks,
-                Note(f"{reveal.place} · {progress} · {standing}{cap}"),
+                Note(f"{reveal.place} · {progress} · {standing}{why}"),
             ),
             fallback=f"{verdict}{points} {reveal.explanation}",
             buttons=reveal.last_buttons if recorded.answered == len(quiz.questions) else reveal.buttons,
@@ -223,6 +248,33 @@ class Quizzes:
                 last_buttons=_after(question, why_not=True, last=True),
             )
         return reveal
+
+    def _waits(
+        self, quiz: Quiz, progress: Progress, left: Sequence[Choosable], held: Mapping[ItemId, datetime]
+    ) -> View:
+        """All that is left of a quiz is asked as questions of the day right now."""
+        right = sum(correct for _, _, correct in progress.choices)
+        title = f"Quiz {quiz.number} · {quiz.title}"
+        zone = self._days.zone_name
+        told = [
+            (
+                Span(f"Question {self._bank.places[each.id][1] + 1}, until "),
+                Span(moment_text(held[each.id], zone), at=held[each.id]),
+            )
+            for each in left
+        ]
+        return View(
+            blocks=(
+                Heading(title),
+                Text(line(f"You got **{right} of {len(progress.choices)}** so far {_bar(progress)}")),
+                Text(
+                    line("The rest is a question of the day right now. Answer it there: `/daily`. It comes here after.")
+                ),
+                Bullets(tuple(told)),
+            ),
+            fallback=f"{title}: the rest is a question of the day right now",
+            buttons=(Button("Leaderboard", ShowBoard("month", "channel")),),
+        )
 
     def _result(self, quiz: Quiz, progress: Progress) -> View:
         right = sum(correct for _, _, correct in progress.choices)
@@ -259,6 +311,17 @@ class _Reveal:
     explanation: str
     buttons: tuple[Button, ...]
     last_buttons: tuple[Button, ...]
+
+
+def _why_nothing(recorded: Recorded, *, lately: bool) -> str:
+    """Why a right answer earned nothing, where that is not plain."""
+    if recorded.cooling:
+        return f" · more than {ANSWERS_PER_MINUTE} answers in a minute: no points until the next"
+    if lately:
+        return " · a question of the day of the last ten days gives no practice points"
+    if recorded.practice_today >= PRACTICE_DAY_CAP:
+        return f" · today's {PRACTICE_DAY_CAP} practice points are reached"
+    return ""
 
 
 def _after(question: Choosable, *, why_not: bool, last: bool = False) -> tuple[Button, ...]:

@@ -15,6 +15,7 @@ from bot.adapters.discord.messages import message_body
 from bot.adapters.slack import render as slack
 from bot.adapters.terminal import card as terminal_card
 from bot.adapters.web import render as web
+from bot.app.local_days import LocalDays
 from bot.app.memory import Memory
 from bot.app.quiz import Quizzes
 from bot.app.reviews import Reviews
@@ -88,7 +89,7 @@ def _follow_ups(item: Item) -> tuple[Item, ...]:
 async def _asked(bank: Bank, question: Choosable) -> AsyncIterator[tuple[str, View]]:
     """The question, the verdict on each option, and all reasons, by the real game over a store in memory."""
     for number, option in enumerate(question.order(f"{_CALLER.tenant}\0{_CALLER.user}\0" + "1")):
-        quizzes = Quizzes(bank, MemoryScores(), SystemClock(), ZoneInfo("UTC"))
+        quizzes = Quizzes(bank, MemoryScores(), LocalDays(SystemClock(), ZoneInfo("UTC")))
         quiz, place = bank.places[question.id]
         for before in quiz.questions[:place]:
             await quizzes.answer(_CALLER, Answer(before.id, before.right(), 1))

@@ -6,8 +6,11 @@ question right, at most 10 a day. Speed and repeats never count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from bot.core.ids import ChannelId
 
 RULE = (
     "Daily question: 10 points if your first answer is right, 1 for trying. "
@@ -18,6 +21,9 @@ DAILY_RIGHT = 10
 DAILY_TRY = 1
 PRACTICE_RIGHT = 1
 PRACTICE_DAY_CAP = 10
+
+TEAM_LEAST = 3
+"""People who make a team; the mean of fewer tells about persons."""
 
 TIE_BITS = 32
 """A board's score is points * 2**32 + tie, with tie the daily first-try accuracy scaled to 32 bits; exact up to 2**21
@@ -69,6 +75,8 @@ class Recorded(NamedTuple):
     """The card belongs to an earlier round; nothing was recorded."""
     practice_today: int = 0
     """Practice points earned today, this one included."""
+    cooling: bool = False
+    """It earned nothing because there were too many answers in this minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,28 @@ class Standing:
     rank: int
     anonymous: bool = False
     """Others do not see the name; it is empty here unless this is the reader's own row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """The people of one channel, taken together."""
+
+    channel: ChannelId
+    points: int
+    people: int
+    """Those who answered in the period."""
+
+    @property
+    def mean(self) -> float:
+        """Points for each of them."""
+        return self.points / self.people
+
+
+def ranked_teams(teams: Sequence[Team]) -> list[tuple[int, Team]]:
+    """Teams of at least `TEAM_LEAST` people by their mean, best first, with shared ranks (1, 2, 2, 4)."""
+    able = sorted((team for team in teams if team.people >= TEAM_LEAST), key=lambda team: (-team.mean, team.channel))
+    means = [team.mean for team in able]
+    return [(1 + means.index(team.mean), team) for team in able]
 
 
 @dataclass(frozen=True, slots=True)

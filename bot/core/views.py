@@ -104,6 +104,8 @@ class Ranking:
     points: int | float
     detail: str = ""
     me: bool = False
+    channel: ChannelId | None = None
+    """The channel that `name` stands for; surfaces that can link it do so instead."""
 
 
 @dataclass(frozen=True, slots=True)

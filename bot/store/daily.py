@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -266,16 +266,20 @@ class RedisDailies:
             running[channel] = current(streak, ordinal, missing) if ordinal - streak.last <= MOST_MISSED else 0
         return running
 
-    async def recent_items(self, tenant: Tenant, today: date) -> frozenset[ItemId]:
+    async def recent_items(self, tenant: Tenant, today: date) -> Mapping[ItemId, datetime]:
         """The questions of the last ten days, and of tomorrow where it has begun. Raises Unavailable."""
         pipeline: Any = self._redis.pipeline(transaction=False)
         for back in range(-1, RESERVED_DAYS):
-            pipeline.hkeys(keys.today(tenant, today - timedelta(days=back)))
+            pipeline.hgetall(keys.today(tenant, today - timedelta(days=back)))
         try:
             days = await pipeline.execute()
         except RedisError as error:
             raise translated(error) from error
-        return frozenset(ItemId(item.decode()) for day in days for item in day if not item.startswith(b"="))
+        found: dict[ItemId, datetime] = {}
+        for item, closes in (pair for day in days for pair in day.items() if not pair[0].startswith(b"=")):
+            known, at = ItemId(item.decode()), moment(closes)
+            found[known] = max(found.get(known, at), at)
+        return found
 
     def _post_keys(self, post: Post) -> tuple[str, str]:
         return keys.post(post.tenant, post.id), keys.channel(post.tenant, post.channel)
@@ -361,6 +365,7 @@ def _record_request(post: NewPost, version: int) -> tuple[tuple[str, ...], tuple
             _LIFETIME,
             int(keys.TODAY_LIFETIME.total_seconds()),
             BUCKET_ANSWERS,
+            ms(post.closes),
             *(cell for pair in fields.items() for cell in pair),
         ),
     )

@@ -24,6 +24,12 @@ PROBE_LIFETIME_MS = 10_000
 TENANT_SCOPE = "t"
 """The scope of the whole tenant's boards; every other scope is a channel's id."""
 
+
+def topic_scope(topic: str) -> str:
+    """The scope of a topic's boards: no channel has a colon in its id."""
+    return f"topic:{topic}"
+
+
 MAX_ID = 200
 """Longest id in characters; the longest of a platform is about 20."""
 
@@ -40,13 +46,19 @@ def part(name: str) -> str:
     return name.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
 
 
+def whole(part: str) -> str:
+    """The name that appears in keys as `part`."""
+    return part.replace("%7B", "{").replace("%7D", "}").replace("%25", "%")
+
+
 def of(tenant: str, *parts: str) -> str:
     """A key of `tenant`; the parts are joined as they are."""
     return ":".join((PREFIX, "{" + part(tenant) + "}", *parts))
 
 
 def practice(tenant: str, user: str) -> str:
-    """Hash of a person's practice: ``n:<quiz>`` round, ``a:<item>`` answer, ``r:<item>`` once right, ``days``. Kept."""
+    """Hash of a person's practice: ``n:<quiz>`` round, ``a:<item>`` answer, ``r:<item>`` once right, ``days``,
+    ``m`` answers of this minute. Kept."""
     return of(tenant, "pr", part(user))
 
 
@@ -63,6 +75,11 @@ def log(tenant: str) -> str:
 def board(tenant: str, scope: str, label: str) -> str:
     """Sorted set user -> score; `scope` is `TENANT_SCOPE` or a channel. EXPIREAT of its bucket."""
     return of(tenant, "lb", part(scope), part(label))
+
+
+def totals(tenant: str, label: str) -> str:
+    """Hash channel -> points that its people earned in a period. EXPIREAT of its bucket."""
+    return of(tenant, "tm", part(label))
 
 
 def probe(token: str) -> str:
@@ -148,7 +165,7 @@ def bag(tenant: str, channel: str) -> str:
 
 
 def today(tenant: str, day: date) -> str:
-    """Hash item -> 1, and ``=<name>`` -> item for questions asked together; `TODAY_LIFETIME`."""
+    """Hash item -> when it closes in ms, and ``=<name>`` -> item for questions asked together; `TODAY_LIFETIME`."""
     return of(tenant, "td", f"{day:%Y%m%d}")
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from bot.core.ids import Caller, ItemId, Tenant, UserId
+from bot.core.daily import ANSWERS_PER_MINUTE
+from bot.core.ids import Caller, ChannelId, ItemId, Tenant, UserId
 from bot.core.periods import PERIODS, buckets
 from bot.core.reviews import LoggedAnswer, LogPage, Notebook
-from bot.core.scoring import BoardPage, Progress, Recorded, Standing, board_score, points_of, practice_points
+from bot.core.scoring import BoardPage, Progress, Recorded, Standing, Team, board_score, points_of, practice_points
 from bot.ports import Clock, PracticeAnswer
-from bot.store.keys import TENANT_SCOPE
+from bot.store.keys import TENANT_SCOPE, topic_scope
 from bot.store.notebook_wire import fields, notebook
 from bot.store.scores import NEIGHBOURS, clipped
 
@@ -38,6 +40,8 @@ class _Person:
     answers: dict[str, _Held] = field(default_factory=dict)
     once_right: set[str] = field(default_factory=set)
     days: dict[date, int] = field(default_factory=dict)
+    minute: tuple[int, int] = (0, 0)
+    """The newest minute with an answer, and how many."""
 
     def in_round(self, quiz: str, items: Sequence[str]) -> dict[str, _Held]:
         current = self.rounds.get(quiz, 1)
@@ -47,7 +51,9 @@ class _Person:
 class MemoryScores:
     """Answers, points and boards in dictionaries; nothing expires."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        """`now` gives seconds since 1970."""
+        self._now = now
         self._people: defaultdict[tuple[str, str], _Person] = defaultdict(_Person)
         self._names: dict[tuple[str, str], str] = {}
         self._boards: defaultdict[tuple[str, str, str], dict[str, int]] = defaultdict(dict)
@@ -63,16 +69,19 @@ class MemoryScores:
         if stands and stands.round == answer.round:
             same = bool(caller.event) and (stands.event, stands.option) == (caller.event, answer.option)
             return self._recorded(answer, person, stands, first=same)
-        points = self._earn(person, answer)
+        minute, count = int(self._now()) // 60, person.minute[1] + 1
+        person.minute = (minute, count if person.minute[0] == minute else 1)
+        cooling = person.minute[1] > ANSWERS_PER_MINUTE
+        points = self._earn(person, answer) if answer.counts and not cooling else 0
         held = _Held(answer.round, answer.option, answer.correct, points, caller.event)
         person.answers[answer.item] = held
         self.log[caller.tenant].append(answer)
         self._names[caller.tenant, caller.user] = clipped(caller.name)
-        for scope in (caller.channel, TENANT_SCOPE):
+        for scope in (caller.channel, TENANT_SCOPE, topic_scope(answer.topic)):
             for bucket in buckets(answer.day):
                 board = self._boards[caller.tenant, scope, bucket.label]
                 board[caller.user] = board.get(caller.user, 0) + board_score(points, 0, 0)
-        return self._recorded(answer, person, held, first=True)
+        return self._recorded(answer, person, held, first=True)._replace(cooling=cooling)
 
     async def progress(self, caller: Caller, quiz: str, items: Sequence[ItemId]) -> Progress:
         """How far the caller is in a quiz."""
@@ -98,6 +107,16 @@ class MemoryScores:
         position = order.index(caller.user)
         around = rows[max(0, position - NEIGHBOURS) : position + NEIGHBOURS + 1]
         return BoardPage(tuple(rows[:size]), rows[position], tuple(around), len(rows))
+
+    async def teams(self, tenant: Tenant, label: str) -> Sequence[Team]:
+        """What the channels of a tenant earned."""
+        boards = {
+            scope: scores
+            for (held, scope, named), scores in self._boards.items()
+            if (held, named) == (tenant, label) and scope != TENANT_SCOPE and ":" not in scope
+        }
+        teams = (Team(ChannelId(id), sum(map(points_of, held.values())), len(held)) for id, held in boards.items())
+        return [team for team in teams if team.points]
 
     def _earn(self, person: _Person, answer: PracticeAnswer) -> int:
         """Points of an answer that counts; notes that the question has been right and what the day has brought."""

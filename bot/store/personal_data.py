@@ -40,6 +40,7 @@ class RedisPersonalData:
         self._redis = redis
         self._client: Any = redis  # scans and execute_command carry no types
         self._forget = script("forget_admin")
+        self._left = script("board_leave")
 
     async def is_anonymous(self, tenant: Tenant, user: UserId) -> bool:
         """Whether others see no name on this person's rows."""
@@ -133,7 +134,7 @@ class RedisPersonalData:
             case _ if not part.names:
                 await self._client.unlink(part.key)
             case "zset":
-                await self._client.zrem(part.key, user)
+                await self._leave(part.key, user)
             case "set":
                 await self._client.srem(part.key, user)
             case "hash":
@@ -141,6 +142,13 @@ class RedisPersonalData:
             case "stream":
                 for first in range(0, len(part.names), BATCH):
                     await self._client.xdel(part.key, *part.names[first : first + BATCH])
+
+    async def _leave(self, key: str, user: UserId) -> None:
+        """Leave a board, and take one's points out of what the channel earned."""
+        start, _, board = key.partition(":lb:")
+        scope, _, label = board.rpartition(":")
+        totals = f"{start}:tm:{label}"
+        await call(self._redis, self._left, (key, totals), (user, keys.whole(scope)))
 
     async def _forget_admin(self, tenant: Tenant, user: UserId) -> None:
         """Schedules and the admins' log stay, without the person."""

@@ -12,9 +12,10 @@ from typing import Any, cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from bot.core.ids import Caller, ItemId
+from bot.core.daily import ANSWERS_PER_MINUTE
+from bot.core.ids import Caller, ChannelId, ItemId, Tenant
 from bot.core.periods import PERIODS, buckets
-from bot.core.scoring import PRACTICE_DAY_CAP, PRACTICE_RIGHT, BoardPage, Progress, Recorded, Standing
+from bot.core.scoring import PRACTICE_DAY_CAP, PRACTICE_RIGHT, BoardPage, Progress, Recorded, Standing, Team
 from bot.ports import PracticeAnswer
 from bot.store import keys
 from bot.store.scripts import call, script, translated
@@ -37,17 +38,19 @@ class RedisScores:
         self._practice = script("practice")
         self._restart = script("restart")
         self._board = script("board")
+        self._teams = script("teams")
 
     async def record_practice(self, answer: PracticeAnswer) -> Recorded:
         """Record a first answer of this round, or return what stands. One round trip. Raises Unavailable."""
         reply = await call(self._redis, self._practice, *practice_request(answer))
-        status, option, correct, points, total, rank, today, marks = reply
+        status, option, correct, points, total, rank, today, marks, cooling = reply
         return Recorded(
             status == 1, option.decode(), correct == b"1", int(points), int(total), rank,
             answered=len(marks) - marks.count(b"-"),
             right=marks.count(b"1"),
             stale=status == -1,
             practice_today=today,
+            cooling=cooling == 1,
         )  # fmt: skip
 
     async def progress(self, caller: Caller, quiz: str, items: Sequence[ItemId]) -> Progress:
@@ -78,11 +81,17 @@ class RedisScores:
         mine = around[min(position, NEIGHBOURS)] if around else None
         return BoardPage(top=top, mine=mine, around=around, members=members)
 
+    async def teams(self, tenant: Tenant, label: str) -> Sequence[Team]:
+        """What the channels of a tenant earned. One round trip. Raises Unavailable."""
+        args = (keys.of(tenant, "lb", ""), keys.part(label))
+        cells = iter(await call(self._redis, self._teams, (keys.totals(tenant, label),), args))
+        return [Team(ChannelId(name.decode()), int(next(cells)), next(cells)) for name in cells]
+
 
 def practice_request(answer: PracticeAnswer) -> tuple[tuple[str, ...], tuple[object, ...]]:
     """The keys and arguments of ``practice.lua`` for an answer."""
     caller = answer.caller
-    shared_keys, expiries, day = _shared(caller.tenant, caller.channel, answer.day)
+    shared_keys, expiries, day = _shared(caller.tenant, caller.channel, answer.topic, answer.day)
     return (
         (keys.practice(caller.tenant, caller.user), *shared_keys),
         (
@@ -96,10 +105,12 @@ def practice_request(answer: PracticeAnswer) -> tuple[tuple[str, ...], tuple[obj
             answer.option,
             int(answer.correct),
             day,
-            PRACTICE_RIGHT,
+            PRACTICE_RIGHT if answer.counts else 0,
             PRACTICE_DAY_CAP,
             keys.LOG_LIFETIME_MS,
             _MONTH + 1,
+            ANSWERS_PER_MINUTE,
+            len(expiries),
             *expiries,
             *answer.items,
         ),
@@ -113,18 +124,21 @@ def clipped(name: str) -> str:
     return name[:MAX_NAME].encode("utf-8", "replace").decode()
 
 
-@lru_cache(maxsize=1024)
-def _shared(tenant: str, channel: str, day: date) -> tuple[tuple[str, ...], tuple[int, ...], str]:
-    """What all answers in a channel on a day share: keys with the channel's boards first, their expiries, the day.
+@lru_cache(maxsize=4096)
+def _shared(tenant: str, channel: str, topic: str, day: date) -> tuple[tuple[str, ...], tuple[int, ...], str]:
+    """What all answers about a topic in a channel on a day share: keys with the channel's boards first, their expiries,
+    the day.
 
     Expiries are Unix seconds, 0 for never.
     """
     if channel == keys.TENANT_SCOPE:
         raise ValueError(f"{channel!r} names the whole tenant's boards and cannot be a channel")
-    counted = [(scope, bucket) for scope in (channel, keys.TENANT_SCOPE) for bucket in buckets(day)]
+    scopes = (channel, keys.TENANT_SCOPE, keys.topic_scope(topic))
+    counted = [(scope, bucket) for scope in scopes for bucket in buckets(day)]
     boards = (keys.board(tenant, scope, bucket.label) for scope, bucket in counted)
+    totals = (keys.totals(tenant, bucket.label) for bucket in buckets(day))
     expiries = (int(bucket.expires.timestamp()) if bucket.expires else 0 for _, bucket in counted)
-    return (keys.names(tenant), keys.log(tenant), *boards), tuple(expiries), f"{day:%Y%m%d}"
+    return (keys.names(tenant), keys.log(tenant), *boards, *totals), tuple(expiries), f"{day:%Y%m%d}"
 
 
 def _choices(

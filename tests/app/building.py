@@ -11,6 +11,7 @@ from bot.app.commands import Commands
 from bot.app.deliveries import Deliveries
 from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
+from bot.app.local_days import LocalDays
 from bot.app.memory import Memory
 from bot.app.quiz import Quizzes
 from bot.app.reviews import Reviews
@@ -52,10 +53,11 @@ class House:
         self.notebooks = self.notebooks or MemoryNotebooks(scores, self.clock)
         memory = Memory(self.bank, self.notebooks, space, self.clock, zone, self.log)
         reviews = Reviews(self.bank, memory, space)
+        local_days = LocalDays(self.clock, zone)
         commands = Commands(
-            Quizzes(self.bank, self.scores, self.clock, zone),
+            Quizzes(self.bank, self.scores, local_days),
             Study(self.bank, reviews),
-            Leaderboards(self.scores, self.clock, zone),
+            Leaderboards(self.scores, local_days, self.bank),
             self.runs,
             reviews,
             Stats(self.bank, memory, self.scores, weeks_picture),

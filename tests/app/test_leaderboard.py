@@ -87,7 +87,7 @@ async def test_words_of_a_board_come_in_any_order_and_buttons_lead_to_the_others
     board = await Person(house).say("/leaderboard workspace week")
 
     assert words(board).startswith("Leaderboard · this week · the whole workspace")
-    assert labels(board) == ["Day", "Week", "Month", "Season", "All", "This channel"]
+    assert labels(board) == ["Day", "Week", "Month", "Season", "All", "This channel", "Channels as teams"]
     assert words(await Person(house).press(board, "This channel")).startswith("Leaderboard · this week · this channel")
 
 

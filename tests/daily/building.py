@@ -18,10 +18,12 @@ from bot.app.days import Days
 from bot.app.deliveries import Deliveries
 from bot.app.desk import Desk
 from bot.app.leaderboard import Leaderboards
+from bot.app.local_days import LocalDays
 from bot.app.memory import Memory
 from bot.app.posting import Posting
 from bot.app.privacy import Privacy
 from bot.app.quiz import Quizzes
+from bot.app.recent import Recent
 from bot.app.reports import Reports
 from bot.app.reviews import Reviews
 from bot.app.runs import Runs
@@ -74,10 +76,11 @@ class Town:
         notebooks = RedisNotebooks(self.redis, self.clock)
         memory = Memory(BANK, notebooks, space, self.clock, zone, self.log, self.dailies)
         reviews = Reviews(BANK, memory, space)
+        local_days = LocalDays(self.clock, zone, self.schedules)
         self.commands = Commands(
-            Quizzes(BANK, scores, self.clock, zone),
+            Quizzes(BANK, scores, local_days, Recent(local_days, self.dailies)),
             Study(BANK, reviews),
-            Leaderboards(scores, self.clock, zone),
+            Leaderboards(scores, local_days, BANK),
             runs,
             daily,
             Setup(BANK, pool, self.schedules, daily, "Europe/Berlin"),

@@ -24,7 +24,7 @@ async def town(redis: Redis, tenant: Tenant) -> Town:
 async def planned(town: Town, plan: str = "", **values: str) -> None:
     """Plan a question at 09:30 in Berlin, half an hour after the story begins."""
     form = await town.say("Ada", "/setup", admin=True)
-    card = await town.send("Ada", form, admin=True, at="09:30", days="daily", **values)
+    card = await town.send("Ada", form, admin=True, **({"at": "09:30", "days": "daily"} | values))
     assert "Saved." in words(await town.press("Ada", card, "Save", admin=True)), words(card)
 
 

@@ -33,6 +33,7 @@ def an_answer(
     day: date = DAY,
     quiz: str = "11",
     items: Sequence[ItemId] = ITEMS,
+    topic: str = "transformers",
 ) -> PracticeAnswer:
     """A right answer to the first question of quiz 11."""
-    return PracticeAnswer(caller, quiz, items, item, OptionId(option), correct, round, day)
+    return PracticeAnswer(caller, quiz, items, item, OptionId(option), correct, round, day, topic)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from bot.core.daily import ANSWERS_PER_MINUTE, Post, PostState, Status
-from bot.core.ids import ItemId, OptionId, Tenant
+from bot.core.ids import ItemId, OptionId, Tenant, UserId
 from bot.core.periods import PERIODS
 from bot.core.picking import Asked
 from bot.core.schedule import Mode
@@ -23,6 +24,7 @@ from bot.core.scoring import board_score
 from bot.core.streaks import Streak, advanced
 from bot.store import keys
 from bot.store.daily import RedisDailies
+from bot.store.personal_data import RedisPersonalData
 from bot.store.scores import RedisScores
 from tests.store.building import a_caller, an_answer
 from tests.store.daily_building import FIRST, HandClock, a_post, again, answer, sent
@@ -249,7 +251,17 @@ async def test_a_question_of_the_day_is_left_out_of_practice_for_ten_days(
     post = await sent(dailies, a_post(tenant))
     reserved = [await dailies.recent_items(tenant, FIRST + timedelta(days=n)) for n in (-1, 0, 9, 10)]
 
-    assert reserved == [{post.item}, {post.item}, {post.item}, set()]
+    assert reserved == [{post.item: post.closes}] * 3 + [{}]
+
+
+async def test_a_question_that_several_channels_ask_is_held_until_the_last_closes(
+    dailies: RedisDailies, tenant: Tenant
+) -> None:
+    late = replace(a_post(tenant, channel="c2"), closes=a_post(tenant).closes + timedelta(hours=5))
+    for new in (a_post(tenant), late, a_post(tenant, channel="c3")):
+        await sent(dailies, new)
+
+    assert await dailies.recent_items(tenant, FIRST) == {late.item: late.closes}
 
 
 async def test_the_first_message_that_is_noted_stands(dailies: RedisDailies, tenant: Tenant) -> None:
@@ -350,3 +362,35 @@ async def test_an_answer_to_a_damaged_board_writes_nothing(redis: Redis, dailies
     assert (await again(dailies, post)).answered == 0
     assert (await answer(dailies, post, "ada")).status is Status.RECORDED
     assert ItemId("quiz-11-q00") == post.item
+
+
+async def test_what_a_channel_earned_follows_every_correction_and_every_farewell(
+    dailies: RedisDailies, redis: Redis, tenant: Tenant
+) -> None:
+    scores, label = RedisScores(redis), PERIODS["month"].label(FIRST)
+    post = await sent(dailies, a_post(tenant))
+    for user, option in (("ada", "a"), ("bob", "b"), ("cleo", "a")):
+        await answer(dailies, post, user, option)
+    told = [await scores.teams(tenant, label)]
+    await dailies.void(post, "mistaken")
+    told.append(await scores.teams(tenant, label))
+    await dailies.void(post, "")
+    await RedisPersonalData(redis).erase(tenant, UserId("ada"))
+    told.append(await scores.teams(tenant, label))
+
+    assert [(team.points, team.people) for (team,) in told] == [(21, 3), (3, 3), (11, 2)]
+    assert {team.channel for (team,) in told} == {post.channel}
+    assert 0 < await redis.ttl(keys.totals(tenant, label))
+
+
+async def test_a_channel_with_braces_is_a_team_like_any_other(
+    dailies: RedisDailies, redis: Redis, tenant: Tenant
+) -> None:
+    post = await sent(dailies, a_post(tenant, channel="a{b}%c"))
+    await answer(dailies, post, "ada")
+    (before,) = await RedisScores(redis).teams(tenant, "a")
+    await RedisPersonalData(redis).erase(tenant, UserId("ada"))
+    (after,) = await RedisScores(redis).teams(tenant, "a")
+
+    assert (before.channel, before.points, before.people) == ("a{b}%c", 10, 1)
+    assert (after.points, after.people) == (0, 0)

@@ -39,11 +39,12 @@ steps = st.one_of(
     answers,
     answers,
     st.tuples(st.just("restart"), callers, st.sampled_from(sorted(QUIZZES)), st.integers(1, 2)),
+    st.tuples(st.just("teams"), callers, st.sampled_from(sorted(PERIODS))),
     st.tuples(st.just("progress"), callers, st.sampled_from(sorted(QUIZZES))),
     st.tuples(
         st.just("board"),
         callers,
-        st.sampled_from(["c1", "c2", "t"]),
+        st.sampled_from(["c1", "c2", "t", "topic:transformers"]),
         st.sampled_from(sorted(PERIODS)),
         st.integers(0, 4),
     ),
@@ -64,6 +65,8 @@ async def tell(scores: Scores, tenant: Tenant, step: Any) -> object:
             return await scores.restart(caller, quiz, QUIZZES[quiz], finished)
         case ("progress", _, quiz):
             return await scores.progress(caller, quiz, QUIZZES[quiz])
+        case ("teams", _, period):
+            return sorted(await scores.teams(tenant, PERIODS[period].label(DAY)), key=lambda team: team.channel)
         case ("board", _, scope, period, size):
             return await scores.board(caller, scope, PERIODS[period].label(DAY), size)
     raise AssertionError(step)

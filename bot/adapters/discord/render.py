@@ -31,6 +31,7 @@ from bot.core.views import (
     Menu,
     Note,
     Ranking,
+    Span,
     Table,
     Text,
     View,
@@ -194,9 +195,12 @@ def _choice(choice: Choice) -> Piece:
 
 def _ranking(row: Ranking) -> Piece:
     detail = f", {row.detail}" if row.detail else ""
-    words = f"{display_name(row.name)} · {plural(row.points, 'point')}{detail}"
+    points = f" · {plural(row.points, 'point')}{detail}"
+    name = markup.line((Span(display_name(row.name), channel=row.channel),))
     you = " **(you)**" if row.me else ""
-    return Piece(f"**{row.rank}.** {markup.escaped(words)}{you}", f"{row.rank}. {words}")
+    return Piece(
+        f"**{row.rank}.** {name}{markup.escaped(points)}{you}", f"{row.rank}. {display_name(row.name)}{points}"
+    )
 
 
 def _cells(cells: Sequence[str], *, strong: bool = False) -> Piece:

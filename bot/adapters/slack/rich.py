@@ -118,7 +118,8 @@ def _choice(choice: Choice) -> Line:
 
 def _row(row: Ranking) -> Line:
     detail = f", {row.detail}" if row.detail else ""
-    head = (Span(f"{row.rank}. "), Span(row.name, Style.STRONG), Span(f"  {plural(row.points, 'point')}{detail}"))
+    name = Span(row.name, Style.STRONG, channel=row.channel)
+    head = (Span(f"{row.rank}. "), name, Span(f"  {plural(row.points, 'point')}{detail}"))
     return (*head, Span("  (you)", Style.EMPHASIS)) if row.me else head
 
 

@@ -72,7 +72,7 @@ end
 local function look(base, post, user)
   local found, ends = {}, {}
   for expires in string.gmatch(post.ends, '%d+') do ends[#ends + 1] = expires end
-  for _, scope in ipairs({escaped(post.channel), 't', escaped('topic:' .. post.topic)}) do
+  for place, scope in ipairs({escaped(post.channel), 't', escaped('topic:' .. post.topic)}) do
     local number = 0
     for label in string.gmatch(post.labels, '%S+') do
       number = number + 1
@@ -80,6 +80,10 @@ local function look(base, post, user)
       local at = {board = base .. 'lb:' .. name, tallies = base .. 'ln:' .. name, expires = expires}
       at.score = redis.call('ZSCORE', at.board, user)
       at.tally = redis.call('HGET', at.tallies, user)
+      if place == 1 then -- what channels earned is kept for comparing them
+        at.totals = base .. 'tm:' .. label
+        redis.call('HLEN', at.totals)
+      end
       found[#found + 1] = at
     end
   end
@@ -111,6 +115,7 @@ local function award(found, person, mine, post, user, was, is)
     at.now = at.points * UNIT + tie
     redis.call('ZADD', at.board, int(at.now), user)
     redis.call('HSET', at.tallies, user, int(asked * TALLY + rights))
+    if at.totals and points ~= 0 then redis.call('HINCRBY', at.totals, post.channel, int(points)) end
   end
   redis.call('HSET', person, 'n', int(mine.n + counted), 'r', int(mine.r + right), 'p', int(mine.p + points),
     't:' .. post.topic, int(mine.right + right) .. '/' .. int(mine.asked + counted))
@@ -119,7 +124,10 @@ end
 -- A board is born with its first member: say when it ends. Last of all, because a date gone by deletes it.
 local function expire(found)
   for _, at in ipairs(found) do
-    if at.expires ~= '0' and not at.score then redis.call('EXPIREAT', at.board, at.expires) end
+    if at.expires ~= '0' and not at.score then
+      redis.call('EXPIREAT', at.board, at.expires)
+      if at.totals then redis.call('EXPIREAT', at.totals, at.expires) end
+    end
     if at.expires ~= '0' and not at.tally then redis.call('EXPIREAT', at.tallies, at.expires) end
   end
 end
