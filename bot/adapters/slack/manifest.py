@@ -18,12 +18,13 @@ SCOPES = (
     "commands",
     "files:write",
     "groups:history",
+    "im:history",
     "users:read",
 )
-"""The least that works: hear mentions, post, slash commands and the shortcut, share figures and long output; see who
-is an admin before a question of the day is planned; and, after a failure, look whether it was posted already, in public
-and in private channels we are in. Without the two histories, a question may come twice where Slack left us in doubt."""
-EVENTS = ("app_home_opened", "app_mention")
+"""The least that works: hear mentions and what is said to us alone; post, slash commands and the shortcut; share
+figures and long output; see who is an admin before a question of the day is planned. And, after a failure, look whether
+it was posted already, in public and private channels we are in: without those two, it may come twice."""
+EVENTS = ("app_home_opened", "app_mention", "message.im")
 LEAVING = ("app_uninstalled", "tokens_revoked")
 MAX_DESCRIPTION = 100  # characters of a description or a usage hint; the documented most is 2000 and 1000
 PATH = "/slack/events"

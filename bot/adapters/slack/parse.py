@@ -259,7 +259,8 @@ def _happened(payload: Mapping[str, Any], bot: str) -> Event | None:
     happened = _object(payload, "event")
     user, channel = UserId(_text(happened, "user")), _text(happened, "channel")
     kind = _text(happened, "type")
-    place = Place(channel, user, thread=_text(happened, "thread_ts"), direct=kind == "app_home_opened")
+    alone = kind == "app_home_opened" or (kind == "message" and _text(happened, "channel_type") == "im")
+    place = Place(channel, user, thread=_text(happened, "thread_ts"), direct=alone)
     source = Source(
         tenant=_tenant(_text(payload, "team_id") or _text(payload, "enterprise_id")),
         channel=ChannelId(channel),
@@ -270,6 +271,8 @@ def _happened(payload: Mapping[str, Any], bot: str) -> Event | None:
     )
     if kind == "app_home_opened":
         return HomeOpened(source, _text(happened, "tab") == "home")
+    if kind == "message" and alone and user and not (happened.get("bot_id") or happened.get("subtype")):
+        return Said(source, line_of(typed(_after_mention(_text(happened, "text"), bot))))
     if kind == "app_mention" and user and not happened.get("bot_id"):
         return Said(source, line_of(typed(_after_mention(_text(happened, "text"), bot))))
     if kind == "app_uninstalled" or (kind == "tokens_revoked" and _object(happened, "tokens").get("bot")):

@@ -166,6 +166,12 @@ class FakeSlack:
         happened = {"type": "app_mention", "user": user, "channel": channel, "text": text, "ts": self._ts()}
         return await self.deliver("events_api", self.event_payload(happened))
 
+    async def say_alone(self, text: str, *, user: str = "U1", **more: str) -> Ack:
+        """Say something in the conversation with the bot alone."""
+        channel = f"D{user}"
+        happened = {"type": "message", "channel_type": "im", "user": user, "channel": channel, "text": text} | more
+        return await self.deliver("events_api", self.event_payload(happened | {"ts": self._ts()}))
+
     async def open_home(self, *, user: str = "U1", tab: str = "home") -> Ack:
         """Look at the App Home."""
         happened = {"type": "app_home_opened", "user": user, "channel": f"D{user}", "tab": tab}

@@ -203,6 +203,24 @@ async def test_the_reveal_and_its_digest_come_once_whatever_fails(square: Square
 
 
 @pytest.mark.parametrize("fault", FAULTS)
+async def test_looking_for_a_digest_survives_what_fails(square: Square, fault: Fault) -> None:
+    async with square.served():
+        await square.planned()
+        await square.simulated.pass_time(HOUR)
+        (message,) = square.posted()
+        await square.slack.press(message, (await square.letters(message))[0], user="U7")
+        await square.slack.see("Right. +10", to="U7")
+        await square.simulated.pass_time(HOUR)
+        square.slack.faults["chat.postMessage"] = [Fault(drop=True, accept=True)]
+        square.slack.faults["conversations.replies"] = [fault]
+        await square.simulated.pass_time(22 * HOUR + 40 * timedelta(minutes=1))
+
+    assert "closed" in message.text
+    assert len(square.threads()) == 1
+    assert len(square.slack.called("conversations.replies")) > 1
+
+
+@pytest.mark.parametrize("fault", FAULTS)
 async def test_looking_for_a_post_survives_what_fails(square: Square, fault: Fault) -> None:
     async with square.served():
         await square.planned()
@@ -226,6 +244,24 @@ async def test_a_post_is_found_behind_many_newer_messages(square: Square) -> Non
 
     assert len(ours) == 1
     assert len(square.slack.called("conversations.history")) > 5
+
+
+async def test_a_second_message_of_the_same_question_is_found_later_and_taken_away(square: Square) -> None:
+    slack = square.slack
+    async with square.served():
+        await square.planned()
+        slack.scopes.remove("channels:history")
+        slack.faults["chat.postMessage"] = [Fault(drop=True, accept=True)]
+        await square.simulated.pass_time(timedelta(minutes=34))
+        assert len(square.posted()) == 2
+        slack.scopes.add("channels:history")
+        await square.simulated.pass_time(HOUR)
+    (message,) = square.posted()
+    post = await square.town.dailies.newest(WORKSPACE, CHANNEL)
+
+    assert post is not None
+    assert post.message == message.ts
+    assert "daily.duplicate" in [event for event, _ in square.town.log.events]
 
 
 @pytest.mark.parametrize("scope", ["channels:history", "groups:history"])

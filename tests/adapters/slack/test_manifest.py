@@ -27,9 +27,10 @@ def test_it_asks_for_no_more_than_it_needs() -> None:
         "commands",
         "files:write",
         "groups:history",
+        "im:history",
         "users:read",
     } == set(document["oauth_config"]["scopes"]["bot"])
-    assert document["settings"]["event_subscriptions"]["bot_events"] == ["app_home_opened", "app_mention"]
+    assert document["settings"]["event_subscriptions"]["bot_events"] == ["app_home_opened", "app_mention", "message.im"]
 
 
 def test_it_stands_for_socket_mode_with_home_and_shortcut() -> None:

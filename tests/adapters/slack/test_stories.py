@@ -80,6 +80,26 @@ async def test_a_quiz_can_be_asked_for_in_every_way(slack: FakeSlack, way: str) 
         await slack.see("question 1 of", to="U1")
 
 
+@pytest.mark.parametrize("text", ["quiz 1", "/quiz 1", "<@UBOT> quiz 1", "  Quiz 1\n"])
+async def test_alone_with_the_bot_people_just_say_what_they_want(slack: FakeSlack, text: str) -> None:
+    async with bot(slack):
+        await slack.say_alone(text)
+        card = await slack.see("question 1 of", channel="DU1")
+        await slack.press(card, "A")
+        await slack.see("1 answered", channel="DU1")
+
+
+async def test_the_bot_does_not_talk_to_itself_nor_about_what_was_edited_or_is_not_said_to_it(slack: FakeSlack) -> None:
+    async with bot(slack):
+        await slack.say_alone("quiz 1", bot_id="B1")
+        await slack.say_alone("quiz 1", subtype="message_changed")
+        await slack.say_alone("quiz 1", channel_type="channel")
+        await slack.say_alone("help")
+        await slack.see("I teach PyTorch", channel="DU1")
+
+    assert len(slack.shown()) == 1
+
+
 async def test_an_unknown_command_is_answered(slack: FakeSlack) -> None:
     async with bot(slack):
         ack = await slack.command("/trivia", "11")
