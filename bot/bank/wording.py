@@ -49,6 +49,11 @@ _SPELLING = re.compile(
     re.IGNORECASE,
 )
 """Words that the bank spells otherwise: one spelling for each, British as in the titles of the topics."""
+_DEPRECATED = re.compile(
+    r"\b(?:torch\.ao\.quantization|torch\.jit|torch\.cuda\.amp|clip_grad_norm\b(?!_)|dynamic_axes|do_constant_folding)"
+    r"|\bToTensor\b"
+)
+"""What may be gone with the next torch or torchvision."""
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _ARTICLES = {"a", "an", "the", ".", ",", ";"}
 
@@ -68,6 +73,10 @@ def wording(item: Item) -> Iterator[tuple[str, str]]:
                     "dataset, optimiser, normalise, colour; names of code are written as code",
                 )
     yield from _labels(item)
+    if not item.volatile and (
+        old := _DEPRECATED.search(repr([side.blocks for side in item.sides() if side.of is None]))
+    ):
+        yield f"speaks of `{old[0]}`, which is deprecated", "mark it `volatile: true`"
     if isinstance(item, Formula) and item.latex and not item.picture:
         yield "has no picture of its `latex` as it is now", "run `torchquiz content pictures`"
     if isinstance(item, Choosable):

@@ -102,6 +102,11 @@ def test_ways_to_guess_are_measured_over_a_large_bank(tmp_path: Path, right: str
         ("What does", "What &amp;amp; does", "shows “&amp;” as it is"),
         ("What does", "What does " + "on and " * 30, "`stem` has 67 words (at most 60)"),
         ("A view has its own", "A view has " + "and " * 40 + "its own", "a sentence of 52 words: “A view has and"),
+        (
+            "shape and strides",
+            "`torch.jit` form",
+            "speaks of `torch.jit`, which is deprecated (mark it `volatile: true`)",
+        ),
         ("  code: |", "  code: |\n    # x\n", ""),
     ],
 )

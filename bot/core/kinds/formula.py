@@ -34,7 +34,13 @@ class Formula(Item):
             tuple((Span(symbol, Style.CODE), Span(": " + meaning)) for symbol, meaning in self.where.items())
         )
         picture: tuple[Block, ...] = (Files((self.picture,)),) if self.picture else ()
-        body = (Code(self.text, language="text"), *picture, symbols, *self.explanation.parts, *self.notes())
+        body = (
+            Code(self.text, language="text", title="As text"),
+            *picture,
+            symbols,
+            *self.explanation.parts,
+            *self.notes(),
+        )
         return (Side("Name", (Heading(self.name),)), Side("Formula", body))
 
     def problems(self) -> Iterator[str]:
