@@ -187,6 +187,8 @@ class Notebook:
     """Answers in practice and ratings, by topic."""
     activity: Activity = field(default_factory=Activity)
     locked: Mapping[PostId, Locked] = field(default_factory=dict)
+    unread: Mapping[bytes, bytes] = field(default_factory=dict)
+    """What this version cannot read, kept as it is until it is written anew."""
 
     def card(self, fact: str) -> Card:
         """The card of a fact; a new one where none is kept."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
+from typing import Any
 
 from bot.core.activity import DAYS, Activity
 from bot.core.ids import OptionId
 from bot.core.reviews import SITTINGS_KEPT, Card, Last, Locked, Notebook, Rating, Recall, Sitting, Strength, Tally
-from bot.core.schedule import PostId
 
+_CARDS = b""
 SITTING, LAST, ACTIVITY, TALLY, LOCKED = b"!", b"<", b"#", b"=", b"~"
 """What the fields begin with that hold no card. A fact begins with a letter or a digit."""
 
@@ -23,19 +24,30 @@ _LEAST, _MOST, _STEPS = 1.0, 10.0, 65535
 
 def fields(book: Notebook) -> dict[bytes, bytes]:
     """The fields of a notebook. What says nothing has none."""
-    return dict(_fields(book))
+    return dict(book.unread) | dict(_fields(book))
 
 
 def notebook(held: Mapping[bytes, bytes]) -> Notebook:
-    """The notebook of these fields."""
+    """The notebook of these fields. One that cannot be read (damaged, or of a newer version) spoils no other."""
+    read: dict[bytes, dict[Any, Any]] = {kind: {} for kind in (_CARDS, SITTING, LAST, ACTIVITY, TALLY, LOCKED)}
+    unread = {}
+    for field, value in held.items():
+        kind = field[:1] if field[:1] in read else _CARDS
+        try:
+            name = field[len(kind) :].decode()
+            read[kind][name] = _READ[kind](value)
+        except (ValueError, struct.error):
+            unread[field] = value
+    tallies = read[TALLY]
     return Notebook(
-        cards={field.decode(): card(value) for field, value in held.items() if field[:1] not in _SPECIAL},
-        sittings={sitting.number: sitting for sitting in _sittings(held)},
-        last=_last(held[LAST]) if LAST in held else None,
-        first_tries=_tally(held.get(TALLY, b"0/0")),
-        topics={field[1:].decode(): _tally(value) for field, value in held.items() if field[:1] == TALLY != field},
-        activity=_activity(held[ACTIVITY]) if ACTIVITY in held else Activity(),
-        locked={PostId(field[1:].decode()): _locked(value) for field, value in held.items() if field[:1] == LOCKED},
+        cards=read[_CARDS],
+        sittings={sitting.number: sitting for _, sitting in sorted(read[SITTING].items())},
+        last=read[LAST].get(""),
+        first_tries=tallies.pop("", Tally()),
+        topics=tallies,
+        activity=read[ACTIVITY].get("", Activity()),
+        locked=read[LOCKED],
+        unread=unread,
     )
 
 
@@ -48,9 +60,6 @@ def card(value: bytes) -> Card:
     """The card of 16 bytes."""
     version, *cells = _CARD.unpack(value)
     return Card(version, _recall(*cells))
-
-
-_SPECIAL = (SITTING, LAST, ACTIVITY, TALLY, LOCKED)
 
 
 def _fields(book: Notebook) -> Iterator[tuple[bytes, bytes]]:
@@ -89,10 +98,6 @@ def _recall(reviewed: int, due: int, stability: float, hard: int) -> Recall | No
     return Recall(strength, _moment(reviewed), _moment(due))
 
 
-def _sittings(held: Mapping[bytes, bytes]) -> Iterator[Sitting]:
-    return (_sitting(value) for field, value in sorted(held.items()) if field[:1] == SITTING)
-
-
 def _sitting(value: bytes) -> Sitting:
     number, size, day, ratings, deck = value.decode().split(":", 4)
     return Sitting(int(number), deck, int(size), date.fromordinal(int(day)), tuple(Rating(int(one)) for one in ratings))
@@ -110,8 +115,10 @@ def _tally(value: bytes) -> Tally:
 
 
 def _activity(value: bytes) -> Activity:
-    counts = value[_DAY.size :]
-    return Activity(date.fromordinal(*_DAY.unpack(value[: _DAY.size])), counts[-DAYS:].rjust(DAYS, b"\0"))
+    day, counts = value[: _DAY.size], value[_DAY.size :]
+    if len(counts) != DAYS:
+        raise ValueError(f"{len(counts)} days")
+    return Activity(date.fromordinal(*_DAY.unpack(day)), counts)
 
 
 def _locked(value: bytes) -> Locked:
@@ -125,3 +132,13 @@ def _seconds(moment: datetime) -> int:
 
 def _moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+_READ: Mapping[bytes, Callable[[bytes], Any]] = {
+    _CARDS: card,
+    SITTING: _sitting,
+    LAST: _last,
+    ACTIVITY: _activity,
+    TALLY: _tally,
+    LOCKED: _locked,
+}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from bot.core.errors import BadInput
 from bot.core.ids import ItemId, OptionId, Tenant, UserId
 from bot.core.reviews import LoggedAnswer, LogPage, Notebook
 from bot.core.schedule import PostId
@@ -45,9 +46,12 @@ class RedisNotebooks:
         return {user: notebook(each) for user, each in zip(users, held, strict=True)}
 
     async def write(self, tenant: Tenant, user: UserId, before: Notebook, after: Notebook) -> bool:
-        """Replace `before` by `after`; False when it has changed since. One round trip. Raises Unavailable."""
-        cells = [cell for change in _changes(1, before, after) for cell in change]
-        return bool(await call(self._redis, self._script, (keys.notebook(tenant, user),), cells))
+        """Replace `before` by `after`; False when it has changed since. One round trip. Raises Unavailable, and
+        BadInput for someone who is not to be recorded."""
+        done = await self._change(tenant, [user], [keys.notebook(tenant, user)], _changes(1, before, after))
+        if done < 0:
+            raise BadInput("You asked me not to keep anything about you, so I can't remember ratings. See `/privacy`.")
+        return done == 1
 
     async def page(self, tenant: Tenant) -> LogPage:
         """The next answers of the log to take in. Raises Unavailable."""
@@ -55,21 +59,35 @@ class RedisNotebooks:
             since = (await self._client.hget(keys.taken_in(tenant), "at") or b"").decode()
             start = f"({since}" if since else "-"
             entries = await self._client.xrange(keys.log(tenant), start, "+", PAGE)
+            now = self._clock.now() if self._clock else None
+            answers = [answer for id, entry in entries if (answer := _answer(now or _time(id), entry))]
+            silent = await self._silent(tenant, {answer.user for answer in answers})
         except RedisError as error:
             raise translated(error) from error
-        now = self._clock.now() if self._clock else None
-        answers = [answer for id, entry in entries if (answer := _answer(now or _time(id), entry))]
         until = entries[-1][0].decode() if entries else since
-        return LogPage(tenant, since, until, answers, len(entries) == PAGE)
+        heard = [answer for answer in answers if answer.user not in silent]
+        return LogPage(tenant, since, until, heard, len(entries) == PAGE)
 
     async def take_in(self, page: LogPage, changed: Mapping[UserId, tuple[Notebook, Notebook]]) -> bool:
         """Write the notebooks that a page changes, and that it has been taken in. Raises Unavailable."""
-        users = [keys.notebook(page.tenant, user) for user in changed]
+        hashes = [keys.taken_in(page.tenant), *(keys.notebook(page.tenant, user) for user in changed)]
         changes: list[Change] = [(1, b"at", page.since.encode(), page.until.encode())]
         for number, (before, after) in enumerate(changed.values(), 2):
             changes.extend(_changes(number, before, after))
+        return await self._change(page.tenant, list(changed), hashes, changes) == 1
+
+    async def _change(
+        self, tenant: Tenant, users: Sequence[UserId], hashes: Sequence[str], changes: Iterable[Change]
+    ) -> int:
         cells = [cell for change in changes for cell in change]
-        return bool(await call(self._redis, self._script, (keys.taken_in(page.tenant), *users), cells))
+        all_keys = (keys.opted_out(tenant), *hashes)
+        return int(await call(self._redis, self._script, all_keys, (len(users), *users, *cells)))
+
+    async def _silent(self, tenant: Tenant, users: Set[str]) -> Set[str]:
+        """Those of these people who are not to be recorded."""
+        order = sorted(users)
+        marks = await self._client.smismember(keys.opted_out(tenant), order) if order else []
+        return {user for user, mark in zip(order, marks, strict=True) if mark}
 
 
 def _changes(key: int, before: Notebook, after: Notebook) -> Iterator[Change]:
@@ -84,6 +102,7 @@ def _time(id: bytes) -> datetime:
 
 
 def _answer(at: datetime, entry: Mapping[bytes, bytes]) -> LoggedAnswer | None:
+    """The answer of an entry of the log; None for an entry of another kind."""
     if entry.get(b"kind") not in (b"practice", b"daily") or not entry.get(b"user"):
         return None
     post = entry.get(b"post", b"").decode()

@@ -112,7 +112,19 @@ def test_the_fields_that_everyone_has_are_packed_tightly_by_redis() -> None:
     assert max(sizes) <= 64  # hash-max-listpack-value
 
 
-@pytest.mark.parametrize("damage", [b"", b"x", b"\0" * 15, b"\0" * 17])
-def test_a_damaged_card_is_an_error_and_not_a_new_card(damage: bytes) -> None:
-    with pytest.raises(Exception, match="unpack"):
-        notebook({b"zero-grad": damage})
+@pytest.mark.parametrize("field", [b"zero-grad", b"!1", b"<", b"#", b"=", b"=autograd", b"~c1-20261122-1", b"\xff"])
+@pytest.mark.parametrize("damage", [b"x", b"\xff" * 15, b"\xff" * 17, b"9" * 5000])
+def test_a_damaged_field_spoils_no_other_and_is_kept_until_it_is_written_anew(field: bytes, damage: bytes) -> None:
+    good = {b"shape": packed(Card(1)), b"=tensors": b"1/2"}
+
+    book = notebook({**good, field: damage})
+
+    assert book.topics["tensors"] == Tally(1, 2)
+    assert book.card("shape") == Card(1)
+    assert fields(book) == {**good, field: damage}
+    mended = replace(book, cards={**book.cards, "zero-grad": Card(2)})
+    assert fields(mended)[b"zero-grad"] == packed(Card(2))
+
+
+def test_a_field_of_a_newer_version_is_kept() -> None:
+    assert fields(notebook({b"?new": b"whatever"})) == {b"?new": b"whatever"}

@@ -19,7 +19,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ResponseError
 
 from bot.app.memory import Memory
-from bot.core.errors import Unavailable
+from bot.core.errors import BadInput, Unavailable
 from bot.core.ids import Caller, Tenant, UserId
 from bot.core.reviews import Moment, Notebook, Rating, StaleCard, Subject, Tally, rated, seated
 from bot.ports import Notebooks
@@ -104,7 +104,11 @@ async def test_a_key_of_a_wrong_type_stops_everything_before_anything_is_written
     notebooks = RedisNotebooks(redis)
     page = await notebooks.page(tenant)
     changed = {ADA: (Notebook(), a_book()), BOB: (Notebook(), a_book("shape"))}
-    for key in (keys.notebook(tenant, BOB), keys.taken_in(tenant)):
+    for key in (
+        keys.notebook(tenant, BOB),
+        keys.taken_in(tenant),
+        *([keys.opted_out(tenant)] if kind != "set" else ()),
+    ):
         await typeless(redis).execute_command(*WRONG[kind](key))
         before = await everything(redis, tenant)
 
@@ -150,6 +154,20 @@ async def test_a_page_is_refused_when_a_notebook_has_changed(redis: Redis, tenan
 
     assert not await notebooks.take_in(page, {ADA: (Notebook(), a_book("shape"))})
     assert len((await notebooks.page(tenant)).answers) == 1
+
+
+async def test_who_asked_not_to_be_recorded_is_not(redis: Redis, tenant: Tenant) -> None:
+    await RedisScores(redis).record_practice(an_answer(a_caller(tenant, ADA)))
+    await RedisScores(redis).record_practice(an_answer(a_caller(tenant, BOB)))
+    notebooks = RedisNotebooks(redis)
+    page = await notebooks.page(tenant)
+    await typeless(redis).sadd(keys.opted_out(tenant), ADA)
+
+    assert not await notebooks.take_in(page, {user: (Notebook(), a_book()) for user in (ADA, BOB)})
+    with pytest.raises(BadInput, match="asked me not to keep"):
+        await notebooks.write(tenant, ADA, Notebook(), a_book())
+    assert (await a_memory(notebooks).latest(a_caller(tenant, BOB))).first_tries == Tally(1, 1)
+    assert await redis.exists(keys.notebook(tenant, ADA)) == 0
 
 
 async def test_what_is_no_answer_is_passed_over(redis: Redis, tenant: Tenant) -> None:
