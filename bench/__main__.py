@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
-from bench import answer_path, clone, content, daily, discord_acks, queue, run, sandbox, slack_acks
+from bench import answer_path, clone, content, daily, discord_acks, memory, queue, run, sandbox, slack_acks
 
 MEASURES: Mapping[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
     "answer_path": answer_path.measure,
     "daily": daily.measure,
+    "memory": memory.measure,
     "queue": queue.measure,
     "sandbox": sandbox.measure,
     "run": run.measure,
@@ -33,6 +34,8 @@ TARGETS: Mapping[str, str] = {
     "daily_clicks_lost": "= 0",
     "daily_clicks_doubled": "= 0",
     "daily_board_cpu_ratio_1m": "<= 1.25",
+    "memory_answer_ratio": ">= 0.95",
+    "memory_bytes_per_card": "<= 60",
     "content_read_seconds": "<= 1.0",
     "content_check_speedup": ">= 15",
     "queue_round_trip_p50_ratio": "<= 1.5",

@@ -63,13 +63,13 @@ async def against_bare_script(redis: Redis, path: AnswerPath) -> dict[str, float
         return ("EVALSHA", sha, len(keys), *keys, *args)
 
     async def run_path() -> float:
-        return await throughput(path, _work())
+        return await throughput(path, work())
 
     async def run_bare() -> float:
         async def execute(command: tuple[object, ...]) -> object:
             return await client.execute_command(*command)
 
-        return await throughput(execute, [[bare(answer) for answer in answers] for answers in _work()])
+        return await throughput(execute, [[bare(answer) for answer in answers] for answers in work()])
 
     await run_bare(), await run_path()  # opens the connections
     pairs = []
@@ -101,7 +101,7 @@ async def throughput(call: Callable[[Any], Awaitable[object]], work: Sequence[Se
 async def round_trips(redis: Redis, path: AnswerPath) -> float:
     """Requests that the server sees for one answer, by MONITOR; what scripts call inside themselves is not counted."""
     client: Any = redis
-    answer, end = _work()[0][0], uuid.uuid4().hex
+    answer, end = work()[0][0], uuid.uuid4().hex
     seen = 0
     async with client.monitor() as monitor:
         await path(answer)
@@ -111,7 +111,7 @@ async def round_trips(redis: Redis, path: AnswerPath) -> float:
     return seen
 
 
-def _work() -> list[list[PracticeAnswer]]:
+def work() -> list[list[PracticeAnswer]]:
     """First answers, for each caller, in one channel of a new workspace."""
     tenant = Tenant(f"d{uuid.uuid4().int}")
     return [_answers(tenant, user) for user in range(CALLERS)]

@@ -7,14 +7,26 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.app.answers import Answers, pressed, typed
+from bot.app.decks import REVIEW
 from bot.app.local_days import LocalDays
 from bot.app.recent import Recent
-from bot.core.actions import Answer, AskQuiz, NextQuestion, RestartQuiz, RunProof, ShareResult, ShowBoard, WhyNot
+from bot.core.actions import (
+    Answer,
+    AskQuiz,
+    NextQuestion,
+    OpenDeck,
+    RestartQuiz,
+    RunProof,
+    ShareResult,
+    ShowBoard,
+    WhyNot,
+)
 from bot.core.bank import Bank, Quiz
 from bot.core.daily import ANSWERS_PER_MINUTE
 from bot.core.errors import BadInput, NotFound, StaleButton
 from bot.core.ids import Caller, ItemId, OptionId
 from bot.core.kinds.choosing import Choosable
+from bot.core.reviews import SITTING
 from bot.core.schedule_words import moment_text
 from bot.core.scoring import PRACTICE_DAY_CAP, Progress, Recorded
 from bot.core.text import clip, display_name, letter, line, plural
@@ -295,6 +307,7 @@ class Quizzes:
             fallback=f"{title}: {right} of {len(quiz.questions)} right",
             buttons=(
                 Button("Share result", ShareResult(quiz.name), Look.MAIN),
+                *((Button("Review what you missed", OpenDeck(REVIEW, SITTING)),) if wrong else ()),
                 Button("Leaderboard", ShowBoard("month", "channel")),
                 Button("Play again", RestartQuiz(quiz.name)),
             ),

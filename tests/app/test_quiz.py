@@ -88,7 +88,8 @@ async def test_a_finished_quiz_shows_the_score_and_what_to_look_at_again(ada: Pe
 
     assert "You got 7 of 10 ▰▰▰▰▰▰▰▱▱▱" in words(result)
     assert "Question 1: " in words(result)
-    assert labels(result) == ["Share result", "Leaderboard", "Play again"]
+    assert labels(result) == ["Share result", "Review what you missed", "Leaderboard", "Play again"]
+    assert words(await ada.press(result, "Review what you missed")).startswith("Review · ")
 
 
 async def test_a_perfect_quiz_is_praised(ada: Person) -> None:

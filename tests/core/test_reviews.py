@@ -209,6 +209,31 @@ def test_undo_restores_memory_exactly(history: Sequence[tuple[Rating, Subject]],
     assert restored.cards == {**book.cards, GRAD.fact: restored.card(GRAD.fact)}
 
 
+@given(st.lists(st.tuples(st.integers(0, 30), ratings, st.booleans()), max_size=60))
+def test_however_buttons_are_delivered_each_rates_at_most_once(presses: Sequence[tuple[int, Rating, bool]]) -> None:
+    """Every button ever shown may come again at any time, in any order, with another rating; so may every Undo."""
+    book = seated(Notebook(), "_all", 30, MOMENT.day)
+    shown = [(GRAD, 0), (SHAPE, 0)]
+    counted: Counter[tuple[Subject, int]] = Counter()
+    taken_back: Counter[tuple[Subject, int]] = Counter()
+    for number, (which, rating, undo) in enumerate(presses):
+        subject, version = shown[which % len(shown)]
+        before, at = book, later(minutes=number)
+        try:
+            book = undone(book, subject, version) if undo else rated(book, subject, rating, version, 1, at, space)
+        except StaleCard:
+            assert book is before
+            continue
+        if book is not before:
+            (taken_back if undo else counted)[subject, version] += 1
+            shown.append((subject, book.card(subject.fact).version))
+
+    assert set(counted.values()) | set(taken_back.values()) <= {1}
+    rated_in_all = counted.total() - taken_back.total()
+    assert rated_in_all == sum(tally.asked for tally in book.topics.values()) == sum(book.activity.counts)
+    assert len(book.sittings[1].ratings) == rated_in_all or book.sittings[1].over
+
+
 def test_after_undo_no_old_button_fits_again() -> None:
     book = rate(Notebook(), Rating.PERFECTLY)
     restored = undone(book, GRAD, 1)
