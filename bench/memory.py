@@ -71,7 +71,7 @@ async def answer_ratio(redis: Redis, memory: Memory) -> float:
 
 async def rating_ratio(redis: Redis, memory: Memory) -> float:
     """A rating with the card that follows it, against its two bare round trips."""
-    reviews, client, sha = Reviews(BANK, memory, space), redis, script("notebook").sha
+    reviews, client, sha = Reviews(BANK, memory, space), redis, script("notebook_write").sha
     items = list({item.fact: item for item in BANK.items.values() if item.kind == "flashcard"}.values())[:10]
 
     async def rate(press: tuple[Caller, RateCard]) -> object:

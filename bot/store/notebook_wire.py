@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -24,7 +24,29 @@ _LEAST, _MOST, _STEPS = 1.0, 10.0, 65535
 
 def fields(book: Notebook) -> dict[bytes, bytes]:
     """The fields of a notebook. What says nothing has none."""
-    return dict(book.unread) | dict(_fields(book))
+    return {**book.unread, **dict(_cards(book)), **dict(_rest(book))}
+
+
+def changed_fields(before: Notebook, after: Notebook) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Each field that differs, with what it held and what it holds now; empty for nothing. Cards that were not touched
+    are not packed."""
+    touched = {fact for fact, each in after.cards.items() if before.cards.get(fact) is not each}
+    touched |= before.cards.keys() - after.cards.keys()
+    held = {**before.unread, **dict(_cards(before, touched)), **dict(_rest(before))}
+    now = {**after.unread, **dict(_cards(after, touched)), **dict(_rest(after))}
+    for field in held.keys() | now.keys():
+        if (was := held.get(field, b"")) != (is_now := now.get(field, b"")):
+            yield field, was, is_now
+
+
+def pairs(packed: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The fields and values of a hash that comes as one string."""
+    parts, place = [], 0
+    while place < len(packed):
+        end = place + 4 + int.from_bytes(packed[place : place + 4])
+        parts.append(packed[place + 4 : end])
+        place = end
+    return zip(parts[::2], parts[1::2], strict=True)
 
 
 def notebook(held: Mapping[bytes, bytes]) -> Notebook:
@@ -62,10 +84,13 @@ def card(value: bytes) -> Card:
     return Card(version, _recall(*cells))
 
 
-def _fields(book: Notebook) -> Iterator[tuple[bytes, bytes]]:
-    for fact, each in book.cards.items():
-        if each != Card():
+def _cards(book: Notebook, facts: Collection[str] | None = None) -> Iterator[tuple[bytes, bytes]]:
+    for fact in book.cards if facts is None else facts:
+        if (each := book.card(fact)) != Card():
             yield fact.encode(), packed(each)
+
+
+def _rest(book: Notebook) -> Iterator[tuple[bytes, bytes]]:
     for number, sat in book.sittings.items():
         ratings = "".join(str(int(rating)) for rating in sat.ratings)
         yield (

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from bot.core.errors import BadInput
 from bot.core.ids import ItemId, OptionId, Tenant, UserId
@@ -15,65 +13,54 @@ from bot.core.reviews import LoggedAnswer, LogPage, Notebook
 from bot.core.schedule import PostId
 from bot.ports import Clock
 from bot.store import keys
-from bot.store.notebook_wire import fields, notebook
-from bot.store.scripts import call, script, translated
-
-PAGE = 200
-"""Entries of the log that are taken in together: some ten milliseconds of ours."""
+from bot.store.notebook_wire import changed_fields, notebook, pairs
+from bot.store.scripts import call, script
 
 Change = tuple[int, bytes, bytes, bytes]
-"""Number of the key, field, what it held, what it holds now; empty for nothing."""
+"""Number of the hash, field, what it held, what it holds now; empty for nothing."""
+PAGE = 100
+"""Entries of the log that are taken in together: some ten milliseconds of ours."""
+_SEPARATOR = "\x1f"
 
 
 class RedisNotebooks:
     """Notebooks in Redis. An answer's time is that of its entry in the log; `clock` takes its place in a simulation."""
 
     def __init__(self, redis: Redis, clock: Clock | None = None) -> None:
-        self._clock = clock
         self._redis = redis
-        self._client: Any = redis  # execute_command carries no types
-        self._script = script("notebook")
+        self._clock = clock
+        self._read = script("notebook_read")
+        self._write = script("notebook_write")
+        self._page = script("notebook_page")
 
     async def read(self, tenant: Tenant, users: Sequence[UserId]) -> Mapping[UserId, Notebook]:
         """The notebooks of these people. One round trip. Raises Unavailable."""
-        pipeline: Any = self._redis.pipeline(transaction=False)
-        for user in users:
-            pipeline.hgetall(keys.notebook(tenant, user))
-        try:
-            held = await pipeline.execute() if users else []
-        except RedisError as error:
-            raise translated(error) from error
-        return {user: notebook(each) for user, each in zip(users, held, strict=True)}
+        hashes = [keys.notebook(tenant, user) for user in users]
+        held = await call(self._redis, self._read, hashes, ()) if users else []
+        return {user: notebook(dict(pairs(each))) for user, each in zip(users, held, strict=True)}
 
     async def write(self, tenant: Tenant, user: UserId, before: Notebook, after: Notebook) -> bool:
         """Replace `before` by `after`; False when it has changed since. One round trip. Raises Unavailable, and
         BadInput for someone who is not to be recorded."""
-        done = await self._change(tenant, [user], [keys.notebook(tenant, user)], _changes(1, before, after))
+        done = await self._change(tenant, [user], [keys.notebook(tenant, user)], _numbered(1, before, after))
         if done < 0:
             raise BadInput("You asked me not to keep anything about you, so I can't remember ratings. See `/privacy`.")
         return done == 1
 
     async def page(self, tenant: Tenant) -> LogPage:
-        """The next answers of the log to take in. Raises Unavailable."""
-        try:
-            since = (await self._client.hget(keys.taken_in(tenant), "at") or b"").decode()
-            start = f"({since}" if since else "-"
-            entries = await self._client.xrange(keys.log(tenant), start, "+", PAGE)
-            now = self._clock.now() if self._clock else None
-            answers = [answer for id, entry in entries if (answer := _answer(now or _time(id), entry))]
-            silent = await self._silent(tenant, {answer.user for answer in answers})
-        except RedisError as error:
-            raise translated(error) from error
-        until = entries[-1][0].decode() if entries else since
-        heard = [answer for answer in answers if answer.user not in silent]
-        return LogPage(tenant, since, until, heard, len(entries) == PAGE)
+        """The next answers of the log to take in. One round trip. Raises Unavailable."""
+        place = (keys.taken_in(tenant), keys.log(tenant), keys.opted_out(tenant))
+        since, until, count, *rows = await call(self._redis, self._page, place, (PAGE,))
+        now = self._clock.now() if self._clock else None
+        answers = [answer for row in rows if (answer := _answer(row.decode("utf-8", "replace"), now))]
+        return LogPage(tenant, since.decode(), until.decode(), answers, count == PAGE)
 
     async def take_in(self, page: LogPage, changed: Mapping[UserId, tuple[Notebook, Notebook]]) -> bool:
         """Write the notebooks that a page changes, and that it has been taken in. Raises Unavailable."""
         hashes = [keys.taken_in(page.tenant), *(keys.notebook(page.tenant, user) for user in changed)]
         changes: list[Change] = [(1, b"at", page.since.encode(), page.until.encode())]
         for number, (before, after) in enumerate(changed.values(), 2):
-            changes.extend(_changes(number, before, after))
+            changes.extend(_numbered(number, before, after))
         return await self._change(page.tenant, list(changed), hashes, changes) == 1
 
     async def _change(
@@ -81,37 +68,26 @@ class RedisNotebooks:
     ) -> int:
         cells = [cell for change in changes for cell in change]
         all_keys = (keys.opted_out(tenant), *hashes)
-        return int(await call(self._redis, self._script, all_keys, (len(users), *users, *cells)))
-
-    async def _silent(self, tenant: Tenant, users: Set[str]) -> Set[str]:
-        """Those of these people who are not to be recorded."""
-        order = sorted(users)
-        marks = await self._client.smismember(keys.opted_out(tenant), order) if order else []
-        return {user for user, mark in zip(order, marks, strict=True) if mark}
+        return int(await call(self._redis, self._write, all_keys, (len(users), *users, *cells)))
 
 
-def _changes(key: int, before: Notebook, after: Notebook) -> Iterator[Change]:
-    held, now = fields(before), fields(after)
-    for field in held.keys() | now.keys():
-        if (was := held.get(field, b"")) != (is_now := now.get(field, b"")):
-            yield key, field, was, is_now
+def _numbered(key: int, before: Notebook, after: Notebook) -> Iterator[Change]:
+    return ((key, *change) for change in changed_fields(before, after))
 
 
-def _time(id: bytes) -> datetime:
-    return datetime.fromtimestamp(int(id.partition(b"-")[0]) / 1000, UTC)
-
-
-def _answer(at: datetime, entry: Mapping[bytes, bytes]) -> LoggedAnswer | None:
-    """The answer of an entry of the log; None for an entry of another kind."""
-    if entry.get(b"kind") not in (b"practice", b"daily") or not entry.get(b"user"):
+def _answer(row: str, now: datetime | None) -> LoggedAnswer | None:
+    """The answer of a row; None for one that was not written by us."""
+    try:
+        id, user, item, option, correct, round_, post = row.split(_SEPARATOR)
+        at = now or datetime.fromtimestamp(int(id.partition("-")[0]) / 1000, UTC)
+        return LoggedAnswer(
+            user=user,
+            item=ItemId(item),
+            option=OptionId(option),
+            at=at,
+            correct=correct == "1",
+            round=int(round_ or 0),
+            post=PostId(post) if post else None,
+        )
+    except ValueError:
         return None
-    post = entry.get(b"post", b"").decode()
-    return LoggedAnswer(
-        user=entry[b"user"].decode(),
-        item=ItemId(entry.get(b"item", b"").decode()),
-        option=OptionId(entry.get(b"option", b"").decode()),
-        at=at,
-        correct=entry.get(b"correct") == b"1",
-        round=int(entry.get(b"round", b"0")),
-        post=PostId(post) if post else None,
-    )

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.activity import DAYS, Activity
@@ -32,7 +32,7 @@ from bot.core.reviews import (
 )
 from bot.core.schedule import PostId
 from bot.spacing import space
-from bot.store.notebook_wire import card, fields, notebook, packed
+from bot.store.notebook_wire import card, changed_fields, fields, notebook, packed, pairs
 
 facts = st.from_regex(r"[a-z0-9]{1,10}(-[a-z0-9]{1,8}){0,3}", fullmatch=True)
 moments = st.integers(1, 2**32 - 1).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
@@ -69,10 +69,29 @@ books = st.builds(
 )
 
 
+@settings(max_examples=50)
 @given(books)
 def test_a_notebook_survives_its_fields(book: Notebook) -> None:
     assert notebook(fields(book)) == book
     assert fields(notebook(fields(book))) == fields(book)
+
+
+@settings(max_examples=25)
+@given(books, books)
+def test_the_fields_that_change_lead_from_one_notebook_to_the_other(before: Notebook, after: Notebook) -> None:
+    held = fields(before)
+    for field, was, is_now in changed_fields(before, after):
+        assert held.get(field, b"") == was != is_now
+        held[field] = is_now
+
+    assert {field: value for field, value in held.items() if value} == fields(after)
+
+
+@given(st.dictionaries(st.binary(max_size=70), st.binary(max_size=300)))
+def test_a_hash_that_comes_as_one_string_is_read_whole(held: dict[bytes, bytes]) -> None:
+    one_string = b"".join(len(part).to_bytes(4) + part for pair in held.items() for part in pair)
+
+    assert dict(pairs(one_string)) == held
 
 
 def test_an_empty_notebook_has_no_fields() -> None:
@@ -102,7 +121,7 @@ def test_undo_restores_what_was_kept_to_the_byte(history: list[tuple[Rating, int
     )
 
 
-def test_the_fields_that_everyone_has_are_packed_tightly_by_redis() -> None:
+def test_the_fields_that_everyone_has_are_one_stringtightly_by_redis() -> None:
     sitting = Sitting(12, "activations-init", 10, date(2026, 11, 25), (Rating.WELL,) * 10)
     last = Last("tensor-vs-list-numpy", 7, Rating.WELL, 12, date(2026, 11, 25), None)
     activity = Activity(date(2026, 11, 25), bytes(range(DAYS)))

@@ -172,6 +172,8 @@ async def test_who_asked_not_to_be_recorded_is_not(redis: Redis, tenant: Tenant)
 
 async def test_what_is_no_answer_is_passed_over(redis: Redis, tenant: Tenant) -> None:
     entries: list[dict[str, str]] = [
+        {"kind": "practice", "user": ADA, "item": ITEMS[0], "correct": "1", "round": "first"},
+        {"kind": "daily", "user": ADA, "item": ITEMS[0] + "\x1f", "correct": "1"},
         {"kind": "void", "post": "c1-20310314-1"},
         {"kind": "practice"},
         {"kind": "practice", "user": ADA, "item": "gone-from-the-bank", "correct": "1", "round": "1"},
