@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from bench.answer_path import BANK, CALLERS, throughput, work
 from bot.app.commands import Commands
+from bot.app.local_days import LocalDays
 from bot.app.memory import Memory
 from bot.app.quiz import Quizzes
 from bot.app.reviews import Reviews
@@ -37,6 +38,7 @@ from bot.store.server import embedded_server
 ROUNDS = 21
 CARDS = 100
 ZONE = ZoneInfo("UTC")
+DAYS = LocalDays(SystemClock(), ZONE)
 Call = Callable[[Any], Awaitable[object]]
 
 
@@ -45,7 +47,7 @@ async def measure() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         async with embedded_server(Path(folder)) as url, connected(url) as store:
             redis = store.commands
-            memory = Memory(BANK, RedisNotebooks(redis), space, SystemClock(), ZONE, structlog.get_logger())
+            memory = Memory(BANK, RedisNotebooks(redis), space, DAYS, structlog.get_logger())
             return {
                 "memory_answer_ratio": await answer_ratio(redis, memory),
                 "memory_rating_ratio": await rating_ratio(redis, memory),
@@ -56,7 +58,7 @@ async def measure() -> dict[str, float]:
 
 async def answer_ratio(redis: Redis, memory: Memory) -> float:
     """Answers through the command table with memory following, against the same without it, in turns."""
-    quizzes = Quizzes(BANK, RedisScores(redis), SystemClock(), ZONE)
+    quizzes = Quizzes(BANK, RedisScores(redis), DAYS)
 
     def path(commands: Commands) -> Call:
         async def answer(one: PracticeAnswer) -> object:

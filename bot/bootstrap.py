@@ -135,14 +135,15 @@ def build_desk(
     )
     daily = Daily(pool, schedules, dailies, clock)
     local_days = LocalDays(clock, zone, schedules)
-    memory = Memory(bank, store.notebooks(simulated), space, clock, zone, log, dailies)
+    recent = Recent(local_days, dailies)
+    memory = Memory(bank, store.notebooks(simulated), space, local_days, log, dailies, recent)
     reviews = Reviews(bank, memory, space)
     commands = Commands(
-        Quizzes(bank, store.scores, local_days, Recent(local_days, dailies)),
+        Quizzes(bank, store.scores, local_days, recent),
         reviews,
         Study(bank, reviews),
         Leaderboards(store.scores, local_days, bank),
-        Stats(bank, memory, store.scores, weeks_picture, dailies),
+        Stats(bank, memory, store.scores, local_days, weeks_picture, dailies),
         runs,
         daily,
         Setup(bank, pool, schedules, daily, settings.zone),

@@ -31,6 +31,10 @@ class LocalDays:
         first = next(iter(zones.values()), self._zone)
         return now.astimezone(zones.get(caller.channel, first)).date()
 
+    async def team_zone(self, tenant: Tenant) -> ZoneInfo:
+        """One zone for whatever belongs to a person and not to a channel. Raises Unavailable."""
+        return next(iter((await self._zones(tenant, self.clock.now())).values()), self._zone)
+
     async def _zones(self, tenant: Tenant, now: datetime) -> Mapping[ChannelId, ZoneInfo]:
         if self._schedules is None:
             return {}

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.app.decks import Deck
+from bot.app.local_days import LocalDays
+from bot.app.recent import Recent
 from bot.core.bank import Bank
 from bot.core.daily import RESERVED_DAYS, Post, PostState
 from bot.core.errors import Unavailable
@@ -30,7 +32,7 @@ from bot.core.reviews import (
     unlocked,
 )
 from bot.core.schedule import Mode, PostId
-from bot.ports import Clock, Dailies, Log, Notebooks, Spacing
+from bot.ports import Dailies, Log, Notebooks, Spacing
 
 TRIES = 20
 """How often a change is begun again because someone else changed the notebook meanwhile."""
@@ -51,24 +53,24 @@ class Memory:
         bank: Bank,
         notebooks: Notebooks,
         spacing: Spacing,
-        clock: Clock,
-        zone: ZoneInfo,
+        days: LocalDays,
         log: Log,
         dailies: Dailies | None = None,
+        recent: Recent | None = None,
     ) -> None:
-        """Without `dailies` there are no questions of the day to learn from."""
+        """Without `dailies` and `recent` there are no questions of the day to learn from."""
         self._bank = bank
         self._notebooks = notebooks
         self._spacing = spacing
-        self._clock = clock
-        self._zone = zone
+        self._days = days
         self._log = log
         self._dailies = dailies
+        self._recent = recent
         self._followed: dict[Tenant, datetime] = {}
 
-    def moment(self) -> Moment:
-        """Now, in the zone of this bot."""
-        return Moment(self._clock.now(), self._zone)
+    async def moment(self, caller: Caller) -> Moment:
+        """Now, in the zone of the caller's team."""
+        return Moment(self._days.clock.now(), await self._days.team_zone(caller.tenant))
 
     async def latest(self, caller: Caller) -> Notebook:
         """The caller's notebook with everything that they have answered so far."""
@@ -76,19 +78,18 @@ class Memory:
         book = await self.read(caller)
         if self._dailies is None or not book.locked:
             return book
-        now = self.moment().now
+        moment = await self.moment(caller)
         posts = {id: await self._dailies.post(caller.tenant, id) for id in book.locked}
-        closed = {id: post for id, post in posts.items() if _is_closed(post, now)}
-        return await self.change(caller, lambda held: self._unlocked(held, closed)) if closed else book
+        closed = {id: post for id, post in posts.items() if _is_closed(post, moment.now)}
+        return await self.change(caller, lambda held: self._unlocked(held, closed, moment)) if closed else book
 
     async def open_to(self, caller: Caller, book: Notebook, deck: Deck) -> Deck:
         """What of a deck the caller may be asked now. A review gives no question of the day away: those of the last ten
         days are kept back from whoever has not met their fact since."""
-        if self._dailies is None:
+        if self._recent is None:
             return deck
-        moment = self.moment()
-        since = moment.now - timedelta(days=RESERVED_DAYS)
-        reserved = await self._dailies.recent_items(caller.tenant, moment.day)
+        since = self._days.clock.now() - timedelta(days=RESERVED_DAYS)
+        reserved = await self._recent.items(caller)
         return deck.without(reserved, lambda fact: book.card(fact).met_since(since))
 
     async def read(self, caller: Caller) -> Notebook:
@@ -106,7 +107,7 @@ class Memory:
 
     async def follow(self, tenant: Tenant) -> None:
         """Take in what was answered, once in a while: called after an answer has been replied to. Raises nothing."""
-        now, last = self._clock.now(), self._followed.get(tenant)
+        now, last = self._days.clock.now(), self._followed.get(tenant)
         if last and now - last < FOLLOW_EVERY:
             return
         if len(self._followed) >= _TENANTS:
@@ -127,9 +128,9 @@ class Memory:
             users = list(dict.fromkeys(UserId(answer.user) for answer in page.answers))
             before = await self._notebooks.read(tenant, users)
             after = dict(before)
-            posts = await self._posts(page)
+            posts, zone = await self._posts(page), await self._days.team_zone(tenant)
             for answer in page.answers:
-                after[UserId(answer.user)] = self._taken(after[UserId(answer.user)], answer, posts)
+                after[UserId(answer.user)] = self._taken(after[UserId(answer.user)], answer, posts, zone)
             changed = {user: (before[user], after[user]) for user in users if before[user] != after[user]}
             if await self._notebooks.take_in(page, changed) and not page.more:
                 return
@@ -140,11 +141,13 @@ class Memory:
         ids = dict.fromkeys(answer.post for answer in page.answers if answer.post)
         return {id: await self._dailies.post(page.tenant, id) for id in ids}
 
-    def _taken(self, book: Notebook, answer: LoggedAnswer, posts: Mapping[PostId, Post | None]) -> Notebook:
+    def _taken(
+        self, book: Notebook, answer: LoggedAnswer, posts: Mapping[PostId, Post | None], zone: ZoneInfo
+    ) -> Notebook:
         item = self._bank.items.get(answer.item)
         if item is None:
             return book
-        subject, moment = Subject(item.fact, item.topic), Moment(answer.at, self._zone)
+        subject, moment = Subject(item.fact, item.topic), Moment(answer.at, zone)
         if answer.post is None:
             first = answer.round == 1
             return answered(book, subject, answer.correct, moment, self._spacing, first_try=first)
@@ -152,11 +155,11 @@ class Memory:
         if post is None:
             return book
         if post.mode is Mode.SEALED:
-            return locked(book, post.id, Locked(answer.option, answer.at), self._zone)
+            return locked(book, post.id, Locked(answer.option, answer.at), zone)
         correct = None if post.void else answer.option == post.right
         return answered_daily(book, subject, correct, moment, self._spacing)
 
-    def _unlocked(self, book: Notebook, closed: Mapping[PostId, Post | None]) -> Notebook:
+    def _unlocked(self, book: Notebook, closed: Mapping[PostId, Post | None], moment: Moment) -> Notebook:
         for id, post in closed.items():
             answer, item = book.locked.get(id), self._bank.items.get(post.item) if post else None
             if answer is None:
@@ -166,7 +169,7 @@ class Memory:
                 continue
             correct = None if post.void else answer.option == post.right
             subject = Subject(item.fact, item.topic)
-            book = unlocked(book, id, subject, correct, self.moment(), self._spacing)
+            book = unlocked(book, id, subject, correct, moment, self._spacing)
         return book
 
 

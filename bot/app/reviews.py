@@ -17,6 +17,7 @@ from bot.core.reviews import (
     MOST_IN_SITTING,
     SITTING,
     Card,
+    Moment,
     Notebook,
     Rating,
     Sitting,
@@ -68,7 +69,7 @@ class Reviews:
         """The decks; or a sitting of cards of a topic, of a word or of everything. Raises BadInput or NotFound."""
         word, size = _parsed(what)
         if not what.strip():
-            return self._menu(await self._memory.latest(caller))
+            return self._menu(await self._memory.latest(caller), await self._memory.moment(caller))
         if item := self._bank.items.get(ItemId(word)):
             return await self._single(caller, item)
         if self._decks.deck(word) is None:
@@ -96,12 +97,12 @@ class Reviews:
         """Turn a card over."""
         item = self._item(action.item)
         book = await self._memory.read(caller)
-        return self._back(book, item, await self._place(caller, book, item, action.sitting))
+        return await self._back(caller, book, item, await self._place(caller, book, item, action.sitting))
 
     async def ratings(self, caller: Caller, item: Item) -> tuple[Button, ...]:
         """Buttons to rate an item outside a sitting."""
         card = (await self._memory.read(caller)).card(item.fact)
-        return views.ratings(item, card, intervals(card, self._memory.moment(), self._spacing), 0)
+        return views.ratings(item, card, intervals(card, await self._memory.moment(caller), self._spacing), 0)
 
     async def next(self, caller: Caller, action: NextCard) -> View:
         """Go on in a sitting."""
@@ -118,7 +119,7 @@ class Reviews:
         book = await self._rated(caller, item, Rating(action.rating), action.version, action.sitting)
         card = book.card(item.fact)
         stands = book.last.rating if book.last else Rating(action.rating)
-        note = f"Rated {stands.words}: back {_in(interval(card, self._memory.moment()))}."
+        note = f"Rated {stands.words}: back {_in(interval(card, await self._memory.moment(caller)))}."
         undo = UndoRating(item.id, card.version, action.sitting)
         if sitting := book.sittings.get(action.sitting):
             return await self._go_on(caller, book, sitting, note, undo)
@@ -132,7 +133,7 @@ class Reviews:
         rating = rating_of(action.option == item.right())
         book = await self._rated(caller, item, rating, action.version, action.sitting)
         stands = book.last.rating if book.last else rating
-        back = interval(book.card(item.fact), self._memory.moment())
+        back = interval(book.card(item.fact), await self._memory.moment(caller))
         kept = "" if stands is rating else "Your first answer counts. "
         place = Place(self._title(item), action.sitting, f"{kept}Back {_in(back)}.")
         order = _order(caller, item, Card(action.version))
@@ -151,10 +152,10 @@ class Reviews:
         place = await self._place(
             caller, book, item, action.sitting, "That rating is taken back. How well did you know it?"
         )
-        return self._back(book, item, place)
+        return await self._back(caller, book, item, place)
 
     async def _sit(self, caller: Caller, deck: str, size: int) -> View:
-        moment = self._memory.moment()
+        moment = await self._memory.moment(caller)
         await self._memory.latest(caller)
         book = await self._memory.change(caller, lambda held: seated(held, deck, size, moment.day))
         sitting = book.left(deck, size, moment.day)
@@ -168,7 +169,7 @@ class Reviews:
         return views.front(item, card, Place(self._title(item)), _order(caller, item, card))
 
     async def _rated(self, caller: Caller, item: Item, rating: Rating, version: int, sitting: int) -> Notebook:
-        subject, moment = Subject(item.fact, item.topic), self._memory.moment()
+        subject, moment = Subject(item.fact, item.topic), await self._memory.moment(caller)
         try:
             return await self._memory.change(
                 caller, lambda held: rated(held, subject, rating, version, sitting, moment, self._spacing)
@@ -180,7 +181,7 @@ class Reviews:
         self, caller: Caller, book: Notebook, sitting: Sitting, note: str = "", undo: UndoRating | None = None
     ) -> View:
         """The next card of the sitting, or its summary."""
-        deck, moment = await self._deck(caller, book, sitting), self._memory.moment()
+        deck, moment = await self._deck(caller, book, sitting), await self._memory.moment(caller)
         if deck is None:
             raise StaleButton("That deck is no longer there. Type `/flashcards` for the list.")
         waiting = queue(book, deck.subjects(), moment.now, new=deck.name != REVIEW)
@@ -193,9 +194,9 @@ class Reviews:
         title = self._progress(deck, sitting, item, len(waiting))
         return views.front(item, card, Place(title, sitting.number, note, undo), _order(caller, item, card))
 
-    def _back(self, book: Notebook, item: Item, place: Place) -> View:
+    async def _back(self, caller: Caller, book: Notebook, item: Item, place: Place) -> View:
         card = book.card(item.fact)
-        return views.back(item, card, intervals(card, self._memory.moment(), self._spacing), place)
+        return views.back(item, card, intervals(card, await self._memory.moment(caller), self._spacing), place)
 
     async def _deck(self, caller: Caller, book: Notebook, sitting: Sitting) -> Deck | None:
         deck = self._decks.deck(sitting.deck)
@@ -206,7 +207,8 @@ class Reviews:
         deck = await self._deck(caller, book, sitting) if sitting else None
         if sitting is None or deck is None:
             return Place(self._title(item), 0, note)
-        waiting = queue(book, deck.subjects(), self._memory.moment().now, new=deck.name != REVIEW)
+        now = (await self._memory.moment(caller)).now
+        waiting = queue(book, deck.subjects(), now, new=deck.name != REVIEW)
         return Place(self._progress(deck, sitting, item, len(waiting)), number, note)
 
     def _progress(self, deck: Deck, sitting: Sitting, item: Item, waiting: int) -> str:
@@ -225,13 +227,12 @@ class Reviews:
             raise StaleButton(_GONE)
         return item
 
-    def _menu(self, book: Notebook) -> View:
-        now = self._memory.moment().now
+    def _menu(self, book: Notebook, moment: Moment) -> View:
         lines, entries = [], []
         for number, section in enumerate(self._decks.sections, 1):
             deck = self._decks.deck(str(number))
             assert deck is not None
-            due = len(queue(book, deck.subjects(), now))
+            due = len(queue(book, deck.subjects(), moment.now))
             new = sum(book.card(subject.fact).recall is None for subject in deck.subjects())
             state = (
                 " · ".join(f"{count} {word}" for count, word in ((due, "due"), (new, "new")) if count) or "all known"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from bot.app.answers import Answers, pressed, typed
 from bot.app.decks import REVIEW, Decks
 from bot.app.leaderboard import WHOLE_TENANT
+from bot.app.local_days import LocalDays
 from bot.app.memory import Memory
 from bot.app.review_views import nothing_until
 from bot.core.actions import OpenDeck, ShowBoard, ShowStats
@@ -43,6 +44,7 @@ class Stats:
         bank: Bank,
         memory: Memory,
         scores: Scores,
+        days: LocalDays,
         draw: Drawing,
         dailies: Dailies | None = None,
     ) -> None:
@@ -51,6 +53,7 @@ class Stats:
         self._titles = {topic.id: topic.title for topic in bank.topics}
         self._memory = memory
         self._scores = scores
+        self._days = days
         self._draw = draw
         self._dailies = dailies
 
@@ -63,7 +66,7 @@ class Stats:
         book = await self._memory.latest(caller)
         person = await self._dailies.person(caller) if self._dailies else None
         standings = await self._standings(caller)
-        moment = self._memory.moment()
+        moment = await self._memory.moment(caller)
         deck = self._decks.deck(REVIEW)
         assert deck is not None
         subjects = (await self._memory.open_to(caller, book, deck)).subjects()
@@ -96,7 +99,7 @@ class Stats:
         )
 
     async def _standings(self, caller: Caller) -> _Standings:
-        day = self._memory.moment().now.astimezone(self._memory.moment().zone).date()
+        day = await self._days.today(caller)
         month = await self._scores.board(caller, caller.channel, PERIODS["month"].label(day), 1)
         ever = await self._scores.board(caller, WHOLE_TENANT, PERIODS["all"].label(day), 1)
         return _Standings(month.mine, ever.mine)

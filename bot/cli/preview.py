@@ -77,7 +77,7 @@ async def _cards(bank: Bank, item: Item) -> AsyncIterator[tuple[str, View]]:
 def _study(bank: Bank) -> Study:
     clock = SystemClock()
     notebooks = MemoryNotebooks(MemoryScores(), clock)
-    memory = Memory(bank, notebooks, space, clock, ZoneInfo("UTC"), structlog.get_logger())
+    memory = Memory(bank, notebooks, space, LocalDays(clock, ZoneInfo("UTC")), structlog.get_logger())
     return Study(bank, Reviews(bank, memory, space))
 
 

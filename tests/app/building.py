@@ -51,16 +51,16 @@ class House:
         self.deliveries = Deliveries(self.queue, self.runs, self.log)
         scores = self.scores if isinstance(self.scores, MemoryScores) else MemoryScores()
         self.notebooks = self.notebooks or MemoryNotebooks(scores, self.clock)
-        memory = Memory(self.bank, self.notebooks, space, self.clock, zone, self.log)
-        reviews = Reviews(self.bank, memory, space)
         local_days = LocalDays(self.clock, zone)
+        memory = Memory(self.bank, self.notebooks, space, local_days, self.log)
+        reviews = Reviews(self.bank, memory, space)
         commands = Commands(
             Quizzes(self.bank, self.scores, local_days),
             Study(self.bank, reviews),
             Leaderboards(self.scores, local_days, self.bank),
             self.runs,
             reviews,
-            Stats(self.bank, memory, self.scores, weeks_picture),
+            Stats(self.bank, memory, self.scores, local_days, weeks_picture),
             follow=memory.follow,
         )
         self.desk = Desk(commands, self.deliveries, Codec(b"0123456789abcdef"), self.clock, self.log)

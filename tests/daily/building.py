@@ -74,11 +74,12 @@ class Town:
             self.tenant, CHANNEL, self.clock, self.schedules, self.dailies, lambda _: self.posting, self.log, self.pause
         )
         notebooks = RedisNotebooks(self.redis, self.clock)
-        memory = Memory(BANK, notebooks, space, self.clock, zone, self.log, self.dailies)
-        reviews = Reviews(BANK, memory, space)
         local_days = LocalDays(self.clock, zone, self.schedules)
+        recent = Recent(local_days, self.dailies)
+        memory = Memory(BANK, notebooks, space, local_days, self.log, self.dailies, recent)
+        reviews = Reviews(BANK, memory, space)
         self.commands = Commands(
-            Quizzes(BANK, scores, local_days, Recent(local_days, self.dailies)),
+            Quizzes(BANK, scores, local_days, recent),
             Study(BANK, reviews),
             Leaderboards(scores, local_days, BANK),
             runs,
@@ -87,7 +88,7 @@ class Town:
             Reports(pool, self.dailies),
             Privacy(RedisPersonalData(self.redis)),
             reviews,
-            Stats(BANK, memory, scores, weeks_picture, self.dailies),
+            Stats(BANK, memory, scores, local_days, weeks_picture, self.dailies),
             *([self.days] if self.demo else []),
             follow=memory.follow,
         )

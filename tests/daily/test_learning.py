@@ -177,3 +177,14 @@ async def test_memory_goes_on_over_days_that_pass(town: Town) -> None:
 
     await town.pass_time(timedelta(days=12))
     assert words(await town.say("Bob", "/review")).startswith("Review · ")
+
+
+async def test_a_learning_day_begins_at_four_where_the_team_is(town: Town) -> None:
+    form = await town.say("Ada", "/setup", admin=True)
+    card = await town.send("Ada", form, admin=True, at="9:30", zone="Asia/Tokyo", days="daily")
+    await town.press("Ada", card, "Save", admin=True)
+    question = await town.say("Bob", "/quiz 11")
+
+    await town.press("Bob", question, right_letter(question))
+
+    assert "Nothing is due until Wed 5 Mar, 04:00 JST." in words(await town.say("Bob", "/review"))

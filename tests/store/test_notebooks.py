@@ -18,6 +18,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ResponseError
 
+from bot.app.local_days import LocalDays
 from bot.app.memory import Memory
 from bot.core.errors import BadInput, Unavailable
 from bot.core.ids import Caller, Tenant, UserId
@@ -44,7 +45,7 @@ FAULTS = 2_000
 
 
 def a_memory(notebooks: Notebooks, clock: FakeClock | None = None) -> Memory:
-    return Memory(BANK, notebooks, space, clock or FakeClock(AT.now), UTC_ZONE, FakeLog())
+    return Memory(BANK, notebooks, space, LocalDays(clock or FakeClock(AT.now), UTC_ZONE), FakeLog())
 
 
 def a_book(fact: str = "zero-grad", rating: Rating = Rating.WELL) -> Notebook:
@@ -340,7 +341,7 @@ async def test_a_server_that_is_down_is_unavailable_and_following_it_is_quiet(tm
     for call in calls.values():
         with pytest.raises(Unavailable):
             await call()
-    await Memory(BANK, notebooks, space, FakeClock(AT.now), UTC_ZONE, log).follow(tenant)
+    await Memory(BANK, notebooks, space, LocalDays(FakeClock(AT.now), UTC_ZONE), log).follow(tenant)
     await client.aclose()
 
     assert log.events == [("notebooks.behind", {"tenant": tenant})]
