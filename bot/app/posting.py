@@ -19,6 +19,7 @@ from bot.core.daily import Claim, Later, Post, PostState, Task
 from bot.core.errors import BadInput, Unavailable
 from bot.core.ids import ChannelId, Platform, Tenant
 from bot.core.schedule import Occurrence, Schedule, jitter, next_due, post_id, timed
+from bot.core.views import View
 from bot.ports import Chat, Dailies, Log, Lost, Rate, Refused, Schedules, SlowDown
 
 IN_FLIGHT = 120
@@ -291,9 +292,14 @@ class Posting:
         if post and post.message and post.state is PostState.OPEN and claim.now < post.closes - COUNTER_MARGIN:
             item = self._pool.question(post.item)
             if item:
-                await self._chats[Platform(post.tenant[0])].edit(
-                    post.tenant, post.channel, post.message, question(post, item), post.id
-                )
+                await self._counted(post, question(post, item))
+
+    async def _counted(self, post: Post, view: View) -> None:
+        try:
+            await self._chats[Platform(post.tenant[0])].edit(post.tenant, post.channel, post.message, view, post.id)
+        except SlowDown as slow:
+            again = Later(Task.COUNT, post.day, timedelta(seconds=slow.seconds))
+            await self._schedules.add(post.tenant, post.channel, post.schedule, again)
 
     async def show(self, tenant: Tenant, channel: ChannelId) -> None:
         """Bring back the message of an open question, on a platform that forgets messages when it stops."""

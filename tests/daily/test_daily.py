@@ -324,3 +324,17 @@ async def test_where_nothing_is_planned_admins_see_what_the_team_has(town: Town)
 
     assert shown.startswith("Questions of the day of this team\nc1 · ")
     assert "at 09:30 Europe/Berlin" in shown
+
+
+async def test_a_counter_that_the_platform_would_not_take_moves_later_without_another_answer(town: Town) -> None:
+    await planned(town)
+    await town.pass_time(HOUR)
+    (message,) = town.posted()
+    await town.press("Bob", message.view, (await letters(town, message))[0])
+    town.chat.slow = 1.0
+    await town.pass_time(timedelta(seconds=8))
+    assert "0 answered" in words(message.view)
+    town.chat.slow = 0.0
+    await town.pass_time(timedelta(minutes=1))
+
+    assert "1 answered" in words(message.view)

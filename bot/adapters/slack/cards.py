@@ -19,9 +19,6 @@ from bot.core.runs import RunFile
 from bot.core.views import Form, View
 from bot.ports import Log, Once
 
-UPDATES_PER_SECOND = 40 / 60
-UPDATES_BURST = 10
-"""Progress of all runs of a workspace together; Slack takes 50 updates a minute, and results want some of them."""
 LATE_PROGRESS_SECONDS = 1.2
 """Progress that another process was just sending has arrived after this; its requests end after 1 s."""
 REMEMBERED = 2000
@@ -54,7 +51,7 @@ class Cards:
             await self._api.update(tenant, place.channel, place.ts, message, patient=False)
 
         async def turn() -> None:
-            await self._pace.wait(f"slack:{tenant}:updates", UPDATES_PER_SECOND, UPDATES_BURST)
+            await self._pace.update(tenant)
             await self._pace.turn(tenant, place.channel)
 
         progress = Progress(send, turn)

@@ -62,7 +62,7 @@ class SlackChat:
     async def edit(self, tenant: Tenant, channel: ChannelId, message: str, view: View, key: str) -> None:
         """Replace a message of ours. One that is gone is no error."""
         body = self._named(tenant, view, key)
-        await self._turn(tenant, channel)
+        await _wait(await self._pace.until_turn(tenant, channel))
         with _outcomes(_GONE):
             await self._api.update(tenant, channel, message, body)
 
@@ -96,16 +96,10 @@ class SlackChat:
         return {**body, "metadata": {"event_type": EVENT_TYPE, "event_payload": {"key": key}}}
 
     async def _send(self, tenant: Tenant, channel: ChannelId, body: Json, thread: str) -> str:
-        await self._turn(tenant, channel)
+        await _wait(await self._pace.until_turn(tenant, channel))
         with _outcomes():
             _, ts = await self._api.post(tenant, channel, body, thread, patient=False)
         return ts
-
-    async def _turn(self, tenant: Tenant, channel: str) -> None:
-        wait = await self._pace.reserved(tenant, channel)
-        if wait > MOST_WAIT:
-            raise SlowDown(wait)
-        await asyncio.sleep(wait)
 
     async def _blind(self, tenant: Tenant) -> None:
         """We may not read what we wrote: say so once a day."""
@@ -116,6 +110,13 @@ class SlackChat:
         if first:
             hint = "add channels:history and groups:history to the app, or a question may come twice after a failure"
             self._log.warning("slack.no_read_back", tenant=tenant, hint=hint)
+
+
+async def _wait(seconds: float) -> None:
+    """Wait for our turn, unless that takes too long."""
+    if seconds > MOST_WAIT:
+        raise SlowDown(seconds)
+    await asyncio.sleep(seconds)
 
 
 @contextmanager

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from redis.asyncio import Redis
 
 from bot.adapters.slack.conversation import NO_SCOPE
 from bot.core.views import Heading, Text, View, plain
 from bot.ports import Chat, Lost, Refused, SlowDown
+from bot.store.shared import RedisRate
 from tests.adapters.slack.fake_slack import Fault
 from tests.adapters.slack.serving import bot
 from tests.adapters.slack.square import CHANNEL, WORKSPACE, Square, lonely, lonely_url, square
+from tests.store.daily_building import a_schedule
 
 __all__ = ["lonely", "lonely_url", "square"]
 
@@ -278,6 +282,29 @@ async def test_without_the_scope_to_read_back_questions_still_come_and_that_is_l
 
     assert len(square.posted()) == 1
     assert [event for event, _ in square.town.log.events].count("slack.no_read_back") == 1
+
+
+async def test_many_questions_of_one_channel_keep_to_a_message_a_second(square: Square, lonely: Redis) -> None:
+    rate = RedisRate(lonely)
+    async with square.served(rate=rate):
+        for _ in range(7):
+            schedule = replace(
+                a_schedule(WORKSPACE, CHANNEL), id=await square.town.schedules.new_id(WORKSPACE, CHANNEL)
+            )
+            due = square.town.clock.at + timedelta(minutes=1)
+            await square.town.schedules.save(schedule, due, "Ada", "created")
+        await square.simulated.pass_time(2 * HOUR)
+    moments = [at for method, channel, at in square.slack.times if method == "chat.postMessage" and channel == CHANNEL]
+
+    assert len(square.posted()) == 7
+    assert all(later - first > number - 3.5 for first, number, later in spans(moments))
+
+
+def spans(moments: list[float]) -> Iterator[tuple[float, int, float]]:
+    """Each stretch of posts: its begin, how many seconds it should take at least but for a burst, its end."""
+    for i, first in enumerate(moments):
+        for j in range(i + 1, len(moments)):
+            yield first, j - i, moments[j]
 
 
 # ---- the chat by itself
