@@ -10,7 +10,19 @@ from typing import Any
 
 import click
 
-from bench import answer_path, clone, content, daily, discord_acks, memory, queue, run, sandbox, slack_acks
+from bench import (
+    answer_path,
+    clone,
+    content,
+    daily,
+    discord_acks,
+    discord_flood,
+    memory,
+    queue,
+    run,
+    sandbox,
+    slack_acks,
+)
 
 MEASURES: Mapping[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
     "answer_path": answer_path.measure,
@@ -21,6 +33,7 @@ MEASURES: Mapping[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
     "run": run.measure,
     "content": content.measure,
     "discord_acks": discord_acks.measure,
+    "discord_flood": discord_flood.measure,
     "slack_acks": slack_acks.measure,
     "clone": clone.measure,
 }

@@ -25,7 +25,6 @@ INTERACTIONS = 3000
 WIDTH = 64
 BLOCK = 500
 WARM = 300
-ACKS = 400
 ACK_WIDTH = 2
 QUIZ = command_data("quiz", what="11")
 NO_CODE = {
@@ -36,15 +35,11 @@ NO_CODE = {
     "resolved": {"messages": {"9": {"id": "9", "content": "hello", "attachments": []}}},
 }
 """Answered with a sentence."""
-FLOOD = 16
-"""Runs whose output streams while acknowledgements are timed."""
-BURNERS = 1
-"""Processes that keep a core busy meanwhile, as a worker at its limit does."""
 
 
 async def measure() -> dict[str, float]:
     """CPU in µs of the bot for each acknowledged interaction, ours against the bare bots; how many of 3000 at width 64
-    stayed unacknowledged; the time to acknowledge, idle and while runs flood the bot and the machine."""
+    stayed unacknowledged."""
     async with bot("bare") as bare, bot("bare_card") as card, bot("ours") as ours:
         loads = {
             "bare": (bare, QUIZ),
@@ -60,11 +55,7 @@ async def measure() -> dict[str, float]:
                 before = await each.cpu()
                 await each.load(BLOCK, data)
                 spent[name].append((await each.cpu() - before) / BLOCK * 1e6)
-        idle = await ours.times()
-        async with ours.flooded():
-            busy = await ours.times()
         figures = {f"discord_{name}_cpu_us": statistics.median(each) for name, each in spent.items()}
-        p99_idle, p99_busy = (statistics.quantiles(times, n=100)[-1] * 1000 for times in (idle, busy))
 
         def ratio(mine: str, theirs: str) -> float:
             return statistics.median(a / b for a, b in zip(spent[mine], spent[theirs], strict=True))
@@ -74,10 +65,6 @@ async def measure() -> dict[str, float]:
             "discord_ack_cpu_ratio": ratio("ours_ack", "bare"),
             "discord_quiz_cpu_ratio": ratio("ours_quiz", "bare_card"),
             "discord_unacknowledged": float(ours.unacknowledged),
-            "discord_ack_p50_idle_ms": statistics.median(idle) * 1000,
-            "discord_ack_p99_idle_ms": p99_idle,
-            "discord_ack_p99_flooded_ms": p99_busy,
-            "discord_ack_p99_flooded_ratio": p99_busy / p99_idle,
         }
 
 
@@ -85,7 +72,7 @@ class Bot:
     """A bot in its own process, on a Discord of its own."""
 
     def __init__(self, fake: FakeDiscord, process: asyncio.subprocess.Process) -> None:
-        self._fake = fake
+        self.fake = fake
         self._process = process
         self.unacknowledged = 0
 
@@ -98,40 +85,23 @@ class Bot:
         waiting = iter(range(count))
 
         async def person(number: int) -> None:
-            someone = Someone(self._fake, f"P{number}", str(12 * 10**17 + number))
+            someone = Someone(self.fake, f"P{number}", str(12 * 10**17 + number))
             for _ in waiting:
                 await self._one(someone, data)
 
         await asyncio.gather(*(person(number) for number in range(WIDTH)))
-        self._forget()
+        self.forget()
 
-    async def times(self) -> list[float]:
+    async def times(self, count: int) -> list[float]:
         """Seconds from event to acknowledgement, a few at a time."""
         made: list[Interaction] = []
 
         async def person(number: int) -> None:
-            someone = Someone(self._fake, f"P{number}", str(12 * 10**17 + number))
-            made.extend([await self._one(someone, QUIZ) for _ in range(ACKS // ACK_WIDTH)])
+            someone = Someone(self.fake, f"P{number}", str(12 * 10**17 + number))
+            made.extend([await self._one(someone, QUIZ) for _ in range(count // ACK_WIDTH)])
 
         await asyncio.gather(*(person(number) for number in range(ACK_WIDTH)))
-        self._forget()
         return [each.acknowledged - each.sent for each in made if each.kind]
-
-    @asynccontextmanager
-    async def flooded(self) -> AsyncIterator[None]:
-        """Within the block, runs stream their output and a core is busy."""
-        await self._ask("flood")
-        for number in range(FLOOD):
-            Someone(self._fake, f"R{number}", str(14 * 10**17 + number)).begins(2, command_data("run", code="x"))
-        burners = [
-            await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass") for _ in range(BURNERS)
-        ]
-        try:
-            yield
-        finally:
-            for burner in burners:
-                burner.kill()
-                await burner.wait()
 
     async def _one(self, someone: Someone, data: dict[str, Any]) -> Interaction:
         made = someone.begins(2, data)
@@ -142,10 +112,11 @@ class Bot:
             self.unacknowledged += 1
         return made
 
-    def _forget(self) -> None:
-        self._fake.interactions.clear()
-        self._fake.messages.clear()
-        self._fake.requests.clear()
+    def forget(self) -> None:
+        """What was said so far takes memory and time."""
+        self.fake.interactions.clear()
+        self.fake.messages.clear()
+        self.fake.requests.clear()
 
     async def _ask(self, what: str) -> str:
         assert self._process.stdin
@@ -156,11 +127,11 @@ class Bot:
 
 
 @asynccontextmanager
-async def bot(kind: str) -> AsyncIterator[Bot]:
-    """A running bot of that kind."""
+async def bot(kind: str, redis: str = "") -> AsyncIterator[Bot]:
+    """A running bot of that kind; ours over memory, or over the store at `redis`."""
     async with FakeDiscord(strict=kind == "ours") as fake:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "ignore", "-m", "bench.discord_acks", kind, fake.api, fake.gateway_url),
+            *(sys.executable, "-W", "ignore", "-m", "bench.discord_acks", kind, fake.api, fake.gateway_url, redis),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -206,7 +177,6 @@ async def bare(kind: str, api: str, gateway: str) -> None:
 async def ours(api: str, gateway: str) -> None:
     """Our adapter over a desk in memory."""
     from bot.adapters.discord.serving import serve
-    from bot.core.runs import Printed, RunId
     from tests.adapters.discord.living import LiveQueue, MemoryOnce, MemoryRate
     from tests.app.building import House
     from tests.app.fakes import FakeLog
@@ -214,20 +184,8 @@ async def ours(api: str, gateway: str) -> None:
     queue = LiveQueue()
     house = House(queue=queue)
 
-    async def flood() -> None:
-        number = 0
-        while True:
-            for run in list(queue.orders):
-                number += 1
-                queue.happened[RunId(run)] = queue.happened[RunId(run)][-1:]
-                queue.happens(run, Printed(f"line {number}\n"))
-            await asyncio.sleep(0.05)
-
     gc.collect()
     gc.freeze()  # as the bot does once its bank is read: collections then look only at what is new
-    tasks = []
-    stop = asyncio.Event()
-    FLOODS.append(lambda: tasks.append(asyncio.create_task(flood())))
     await serve(
         house.desk,
         token=TOKEN,
@@ -235,32 +193,59 @@ async def ours(api: str, gateway: str) -> None:
         rate=MemoryRate(),
         log=FakeLog(),
         ready=lambda _: None,
-        stop=stop,
+        stop=asyncio.Event(),
         api_base=api,
         gateway_url=gateway,
     )
 
 
-FLOODS: list[object] = []
+async def ours_on_redis(api: str, gateway: str, redis: str) -> None:
+    """Our adapter over the whole product."""
+    from pydantic import SecretStr
+
+    from bot.adapters.discord.serving import serve
+    from bot.bank.load import FOLDER, load
+    from bot.bootstrap import build_desk, open_store
+    from bot.config import Settings
+    from tests.app.fakes import FakeLog
+
+    settings = Settings().model_copy(update={"redis_url": SecretStr(redis)})
+    async with open_store(settings, lambda _: None) as store:
+        bank = load(FOLDER)
+        desk = build_desk(settings, store, FakeLog(), store.queue, bank)
+        gc.collect()
+        gc.freeze()
+        await serve(
+            desk,
+            token=TOKEN,
+            once=store.once(),
+            rate=store.rate(),
+            log=FakeLog(),
+            ready=lambda _: None,
+            stop=asyncio.Event(),
+            api_base=api,
+            gateway_url=gateway,
+        )
 
 
 async def answer_questions() -> None:
-    """Tell the processor time, or start the flood, when asked on standard input."""
+    """Tell the processor time when asked on standard input."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while asked := (await reader.readline()).strip():
-        if asked == b"flood":
-            FLOODS[0]()  # type: ignore[operator]
+    while (await reader.readline()).strip():
         used = resource.getrusage(resource.RUSAGE_SELF)
         print(used.ru_utime + used.ru_stime, flush=True)
 
 
-async def child(kind: str, api: str, gateway: str) -> None:
+async def child(kind: str, api: str, gateway: str, redis: str) -> None:
     """The process of a bot."""
     questions = asyncio.create_task(answer_questions())
     try:
-        await (ours(api, gateway) if kind == "ours" else bare(kind, api, gateway))
+        if kind == "ours":
+            await (ours_on_redis(api, gateway, redis) if redis else ours(api, gateway))
+        else:
+            await bare(kind, api, gateway)
     finally:
         questions.cancel()
 

@@ -1,0 +1,96 @@
+"""Acknowledgements on Discord while `/run` saturates the worker of the same machine, against the same bot at rest.
+
+All of it is real: the bot in its own process over Redis, the worker, the jail, and snippets that compute and print.
+Rounds at rest and under load alternate, so that a slow moment of the machine hits both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from bench.discord_acks import Bot, bot
+from bot.bootstrap import open_store
+from bot.cli.worker_process import queue_with_worker
+from bot.config import Settings
+from tests.adapters.discord.fake_discord import Interaction, Someone, command_data
+
+ROUNDS = 6
+ACKS = 400
+RUNS = 6
+"""Two at a time is what the worker takes; the others wait and their cards say so."""
+DEADLINE = 120.0
+"""Seconds for anything here to happen."""
+BUSY = """
+import time
+end = time.process_time() + 1.5
+while time.process_time() < end:
+    torch.randn(300, 300) @ torch.randn(300, 300)
+    print(time.process_time())
+"""
+
+
+async def measure() -> dict[str, float]:
+    """Milliseconds to acknowledge `/quiz 11` at rest and under load, and the median over the rounds of the ratio of
+    their 99th percentiles."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings().model_copy(update={"redis_url": None, "home": Path(folder)})
+        async with (
+            open_store(settings, lambda _: None) as store,
+            queue_with_worker(store, lambda _: None),
+            bot("ours", store.url) as ours,
+        ):
+            while not await store.workers():  # noqa: ASYNC110  nothing tells
+                await asyncio.sleep(0.1)
+            await _settled(ours, _runs(ours, 2))
+            await ours.times(ACKS)
+            rest: list[list[float]] = []
+            load: list[list[float]] = []
+            for _ in range(ROUNDS):
+                rest.append(await ours.times(ACKS))
+                runs = _runs(ours, RUNS)
+                await ours.fake.until(partial(_prints, runs[0]), DEADLINE)
+                load.append(await ours.times(ACKS))
+                if all(_ended(each) for each in runs):
+                    raise RuntimeError("the runs had ended before the acknowledgements were taken")
+                await _settled(ours, runs)
+                ours.forget()
+    return {
+        "discord_ack_p50_idle_ms": _milliseconds(rest, 50),
+        "discord_ack_p50_flooded_ms": _milliseconds(load, 50),
+        "discord_ack_p99_idle_ms": _milliseconds(rest, 99),
+        "discord_ack_p99_flooded_ms": _milliseconds(load, 99),
+        "discord_ack_p99_flooded_ratio": statistics.median(
+            _percentile(busy, 99) / _percentile(idle, 99) for idle, busy in zip(rest, load, strict=True)
+        ),
+    }
+
+
+def _runs(ours: Bot, count: int) -> list[Interaction]:
+    """So many people run something long."""
+    people = [Someone(ours.fake, f"R{number}", str(14 * 10**17 + number)) for number in range(count)]
+    return [person.begins(2, command_data("run", code=BUSY)) for person in people]
+
+
+async def _settled(ours: Bot, runs: list[Interaction]) -> None:
+    """Wait until every result is shown."""
+    await ours.fake.until(lambda: all(map(_ended, runs)), DEADLINE)
+
+
+def _prints(run: Interaction) -> bool:
+    return bool(run.kind) and "Output so far" in run.message.text
+
+
+def _ended(run: Interaction) -> bool:
+    return bool(run.kind) and "torch 2" in run.message.text
+
+
+def _milliseconds(rounds: list[list[float]], percent: int) -> float:
+    return statistics.median(_percentile(times, percent) for times in rounds) * 1000
+
+
+def _percentile(times: list[float], percent: int) -> float:
+    return statistics.quantiles(times, n=100)[percent - 1]
