@@ -21,6 +21,8 @@ from bot.core.text import clip, display_name, line, plural, visible
 from bot.core.views import Block, Button, Code, Field, Files, Form, Look, Note, Text, View
 
 MAX_SHOWN_LINES = 20
+MAX_GOING_OUTPUT = 2000
+"""Characters of output that a run shows while it goes on: its end. All of it comes with the result."""
 CODE_FIELD = "code"
 
 
@@ -68,7 +70,7 @@ def going_card(run: RunId, address: Address, source: str, event: RunEvent, outpu
     state = _state(event)
     blocks = [*_head(address, source)]
     if output:
-        blocks.append(Code(visible(output), language="text", title="Output so far"))
+        blocks.append(Code(visible(_end(output)), language="text", title="Output so far"))
     return View(
         blocks=(*blocks, Note(state)),
         fallback=state,
@@ -76,6 +78,14 @@ def going_card(run: RunId, address: Address, source: str, event: RunEvent, outpu
         private=address.private,
         final=False,
     )
+
+
+def _end(output: str) -> str:
+    """The last lines of a long output."""
+    if len(output) <= MAX_GOING_OUTPUT:
+        return output
+    kept = output[-MAX_GOING_OUTPUT:]
+    return "…\n" + (kept.partition("\n")[2] or kept)
 
 
 def _state(event: RunEvent) -> str:

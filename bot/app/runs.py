@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from bot.app.answers import Answers, going, pressed
 from bot.app.cards import notice
-from bot.app.run_cards import CODE_FIELD, finished_card, form, going_card, refused_card
+from bot.app.run_cards import CODE_FIELD, MAX_GOING_OUTPUT, finished_card, form, going_card, refused_card
 from bot.core.actions import CancelRun, DeleteRun, OpenRun, RunAgain, RunProof, RunSample, SubmitRun
 from bot.core.address import Address
 from bot.core.bank import Bank
@@ -186,7 +186,7 @@ class Runs:
                     if not address.group:  # nobody delivers for this caller: the reply itself ends with the result
                         yield finished_card(run, address, source, event.result)
                     return
-                output = output + event.text if isinstance(event, Printed) else ""
+                output = (output + event.text)[-2 * MAX_GOING_OUTPUT :] if isinstance(event, Printed) else ""
                 yield going_card(run, address, source, event, output)
         finally:
             closed.set()

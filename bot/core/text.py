@@ -11,6 +11,7 @@ from bot.core.views import Line, Span, Style
 _FENCE = re.compile(r"```[ \t]*(?:[A-Za-z0-9_+-]*[ \t]*\n)?(.*?)```", re.DOTALL)
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 MAX_NAME = 40
+_REMEMBERED = 0x3000  # the alphabets; a program could print all million characters there are
 
 
 def line(text: str) -> Line:
@@ -70,18 +71,26 @@ def display_name(name: str, fallback: str = "someone") -> str:
 def visible(text: str) -> str:
     """Output of a program fit to show: terminal escapes gone; other control, direction-changing and zero-width
     characters written as ``\\u202e`` and the like; tabs and line ends kept."""
-    if text.isprintable():
+    if text.replace("\n", "").replace("\t", "").isprintable():
         return text
     without_escapes = re.sub(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])", "", text)
     lines_ended = without_escapes.replace("\r\n", "\n")
-    return "".join(_shown(character) for character in lines_ended)
+    return lines_ended.translate(_SHOWN)
 
 
-def _shown(character: str) -> str:
-    if character in "\n\t" or unicodedata.category(character) not in _INVISIBLE:
-        return character
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+class _Shown(dict[int, str]):
+    """What to write for a character, by its number. What common text is made of is remembered."""
+
+    def __missing__(self, code: int) -> str:
+        shown = chr(code)
+        if shown not in "\n\t" and unicodedata.category(shown) in _INVISIBLE:
+            shown = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+        if code < _REMEMBERED:
+            self[code] = shown
+        return shown
+
+
+_SHOWN = _Shown()
 
 
 def letter(index: int) -> str:

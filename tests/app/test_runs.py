@@ -57,6 +57,19 @@ async def test_progress_is_shown_until_the_end() -> None:
     assert [isinstance(reply, View) and reply.final for reply in replies] == [False] * 5 + [True]
 
 
+async def test_a_long_output_shows_its_end_while_the_run_goes_on() -> None:
+    lines = [f"line {number}\n" for number in range(1000)]
+    queue = FakeQueue([Running("w", "cpu"), *map(Printed, lines), Finished(RunResult(Outcome.OK, "".join(lines)))])
+
+    replies = await Person(House(queue)).replies("/run x")
+    shown = words(replies[-2]).split("Output so far\n")[1]
+
+    assert shown.startswith("…\nline ")
+    assert "line 999" in shown
+    assert len(shown) < 2100
+    assert "line 0\nline 1\n" in words(replies[-1])
+
+
 async def test_a_second_attempt_begins_its_output_again() -> None:
     queue = FakeQueue(
         [Running("w", "cpu"), Printed("a\n"), Running("v", "cpu", 2), Printed("b\n"), *FakeQueue().events[2:]]
