@@ -41,6 +41,8 @@ def _twins(bank: Bank) -> Iterator[tuple[Item, str, str]]:
     for item in bank.items.values():
         words = frozenset(re.findall(r"\w+", _asked(item).lower()))
         for others, other in seen:
+            if SAME_STEM * max(len(words), len(others)) > min(len(words), len(others)):
+                continue  # too unlike in length; most pairs are
             if len(words) > 3 and len(words & others) > SAME_STEM * len(words | others):
                 yield item, f"asks almost the same as {other.id}", "find another angle"
         seen.append((words, item))
