@@ -74,6 +74,12 @@ async def test_one_that_fails_there_is_run_by_itself_from_another_seed(one: Bank
     assert second == "torch.manual_seed(7)\n" + ran.snippet.source
 
 
+async def test_one_that_runs_out_of_time_with_its_repetition_is_given_the_whole_time_for_itself(one: Bank) -> None:
+    (ran,) = await prove(one, ScriptedQueue([RunResult(Outcome.TIMED_OUT), ok(), ok()]))
+
+    assert (ran.problem, ran.output) == ("", "same storage\n")
+
+
 @pytest.mark.parametrize(
     ("proof", "printed"),
     [
@@ -103,7 +109,7 @@ def test_the_proof_and_its_repetition_share_a_process_but_no_names(proof: str, p
             [RunResult(Outcome.ERROR, error="Traceback\nAssertionError", exit_status=1, error_line=2)],
             "It stopped with an error in line 2. AssertionError",
         ),
-        ([RunResult(Outcome.TIMED_OUT)], "Stopped after 10 s, the time limit. Output up to then is kept."),
+        ([RunResult(Outcome.TIMED_OUT)] * 2, "Stopped after 10 s, the time limit. Output up to then is kept."),
         (
             [ok(), RunResult(Outcome.ERROR, error="AssertionError", exit_status=1)],
             "with another seed: It stopped with an error. AssertionError",
