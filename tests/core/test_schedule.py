@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
@@ -105,6 +106,37 @@ def test_each_local_date_around_every_change_of_the_clock_has_exactly_one_occurr
             if before != after:
                 for at in (time(0, 0), time(0, 30), time(1, 59), time(2, 30), time(3, 0), time(23, 30)):
                     every_date_once(zone, at, noon.date() - timedelta(days=3), 6)
+
+
+def changes(zone: str) -> tuple[tuple[datetime, timedelta | None], ...]:
+    """Each moment at which a zone changes its clock in the ten years, with the offset from then on."""
+    info, step = ZoneInfo(zone), timedelta(days=1)
+    at, end = datetime(2025, 12, 30, tzinfo=UTC), datetime(2026 + YEARS, 1, 3, tzinfo=UTC)
+    found = [(at, at.astimezone(info).utcoffset())]
+    while at < end:
+        if (at + step).astimezone(info).utcoffset() != found[-1][1]:
+            first, last = at, at + step
+            while last - first > timedelta(seconds=1):
+                middle = first + (last - first) // 2
+                changed = middle.astimezone(info).utcoffset() != found[-1][1]
+                first, last = (first, middle) if changed else (middle, last)
+            found.append((last.replace(microsecond=0), last.astimezone(info).utcoffset()))
+        at += step
+    return tuple(found)
+
+
+@cache
+def kinds() -> tuple[str, ...]:
+    """One zone for each way to change the clock: those that do it at the same moments by the same amounts differ in
+    their names alone, and a schedule knows a zone by nothing else than what its clocks say."""
+    return tuple({changes(zone): zone for zone in ZONES}.values())
+
+
+@pytest.mark.parametrize("at", [time(0, 0), time(2, 30), time(23, 30)])
+def test_every_zone_has_exactly_one_occurrence_on_each_date_of_ten_years(at: time) -> None:
+    assert len(kinds()) > 50
+    for zone in kinds():
+        every_date_once(zone, at, date(2026, 1, 1), YEARS * 365 + 2)
 
 
 @pytest.mark.soak

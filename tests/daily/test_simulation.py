@@ -36,6 +36,7 @@ async def redis(unsynced_url: str) -> AsyncIterator[Redis]:
 
 
 DAYS = {AUTUMN: 11, SPRING: 18}  # Berlin, New York and Nuuk change their clocks within each
+LEAST_DUE = {AUTUMN: 400, SPRING: 660}  # three seeds of both: more than 3000 questions
 
 
 def assert_exactly_once(result: Result) -> None:
@@ -48,7 +49,7 @@ async def test_every_question_goes_out_once(redis: Redis, begin: datetime, seed:
     result = await Fleet(redis, BANK, seed, begin=begin, days=DAYS[begin], dedupe=dedupe).run()
 
     assert_exactly_once(result)
-    assert result.due >= 40 * (DAYS[begin] - 3)
+    assert result.due >= LEAST_DUE[begin]
     print(  # noqa: T201  the figures that this test is for
         f"seed {seed} dedupe {dedupe}: {result.due} due, {result.removed} second messages removed, "
         f"{result.crashes} crashes, {result.stalls} stalls, {result.digests} digests, {dict(result.events)}"
