@@ -19,6 +19,7 @@ from bot.core.daily import Claim, Later, Post, PostState, Task
 from bot.core.errors import BadInput, Unavailable
 from bot.core.ids import ChannelId, Platform, Tenant
 from bot.core.schedule import Occurrence, Schedule, jitter, next_due, post_id, timed
+from bot.core.schedule_words import content_text
 from bot.core.views import View
 from bot.ports import Chat, Dailies, Log, Lost, Rate, Refused, Schedules, SlowDown
 
@@ -37,6 +38,7 @@ STEP_SECONDS = 20.0
 COUNTER_MARGIN = timedelta(seconds=15)
 """The counter is left alone this long before the close, so that no late edit hides the solution."""
 US = "Torchquiz"
+NOTHING = "There is no question to ask in {} any more: choose something wider by `/schedules`, Edit."
 
 
 class Posting:
@@ -190,9 +192,7 @@ class Posting:
             return
         post = await self._prepared(settings, due, claim)
         if post is None:
-            self._log.warning("daily.nothing_to_ask", tenant=claim.tenant, channel=claim.channel)
-            await self._finish(claim, settings, due, ())
-            return
+            raise Refused(NOTHING.format(content_text(settings.content)))
         await self._send(claim, post)
 
     async def _prepared(self, settings: Schedule, due: Occurrence, claim: Claim) -> Post | None:
