@@ -65,7 +65,8 @@ bench: setup-dev ## Print the speed ratios (JSON=path also writes them)
 picture: setup-dev ## Take the README's picture of the demo page
 	@$(BIN)/python -m scripts.demo_picture
 
-soak: setup-dev ## The long versions of the tests: every zone, large crash simulations (minutes)
+soak: setup-dev ## A thousand mixed runs (RUNS=1000), then the long versions of the tests (minutes)
+	@$(BIN)/python -m tests.e2e.soak --runs $(or $(RUNS),1000)
 	@$(BIN)/python -m pytest -m soak -n 2
 
 clean: ## Remove the virtual environment and caches

@@ -187,7 +187,7 @@ async def test_an_exit_status_is_the_snippets_own(
         ("import transformers", "ModuleNotFoundError", "no pip install"),
         ("import subprocess; subprocess.run(['pip', 'install', 'x'])", "FileNotFoundError", "no pip install"),
         ("import urllib.request; urllib.request.urlopen('http://example.com')", "URLError", "no network"),
-        ("torch.ones(1).cuda()", "CUDA", "runs on the CPU"),
+        ("torch.ones(1).cuda()", "CUDA", "ran on the CPU"),
         ("torch.ones(10**12)", "allocate", "smaller shapes"),
     ],
 )
