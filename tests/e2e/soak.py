@@ -27,20 +27,20 @@ from bot.core.runs import Accepted, Cancelled, Finished, Limits, Outcome, Printe
 from bot.store.connect import command_client
 from bot.store.run_queue import RedisRunQueue
 from bot.store.server import embedded_server
-from tests.workers.fakes import a_queue, open_runs
+from tests.workers.building import a_queue, open_runs
 from workers.sandbox.bubblewrap import BubblewrapSandbox
 from workers.worker import WorkerSettings, serve
 
 SLOTS = 2
 IN_FLIGHT = 6
-SECONDS = 2.0
+SECONDS = 3.0
 """What a run may take: less than the product's limit, so that a thousand of them take minutes."""
-LIMITS = replace(Limits(), memory_bytes=192 << 20)
+LIMITS = replace(Limits(), memory_bytes=96 << 20)
 GROUPS = Path("/sys/fs/cgroup")
 WARM_SECONDS = 120.0
 HUNG_SECONDS = 60.0
 """A run that has not ended so long after it was accepted hangs."""
-GONE_SECONDS = 2.0
+GONE_SECONDS = 3.0
 """How long the kernel may take to end what the worker started, once the worker has left."""
 FORK_BOMB = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
 

@@ -38,7 +38,17 @@ from bot.store.run_scripts import run_script
 from bot.store.run_wire import GONE, UNREADABLE, decode_result, encode_result
 from bot.store.run_worker_end import Delivery, Lease, NoticeKind, Offer, WorkerEnd
 from bot.store.server import embedded_server
-from tests.workers.fakes import LEASE, a_queue, a_worker_end, an_order, events_of, open_runs, quick, result_of, taken_by
+from tests.workers.building import (
+    LEASE,
+    a_queue,
+    a_worker_end,
+    an_order,
+    events_of,
+    open_runs,
+    quick,
+    result_of,
+    taken_by,
+)
 
 OK = RunResult(Outcome.OK, output="hello\n", exit_status=0, seconds=2.0)
 CPU = RunKeys(Capability.CPU)

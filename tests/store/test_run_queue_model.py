@@ -18,7 +18,7 @@ from bot.store.run_keys import GROUP, RunKeys
 from bot.store.run_queue import RedisRunQueue
 from bot.store.run_worker_end import Taken, WorkerEnd
 from bot.store.server import embedded_server
-from tests.workers.fakes import a_queue, a_worker_end, open_runs, quick
+from tests.workers.building import a_queue, a_worker_end, open_runs, quick
 
 CPU = RunKeys(Capability.CPU)
 TOTAL, TEAM, USER, SHARE, ATTEMPTS = 5, 3, 2, 2, 2

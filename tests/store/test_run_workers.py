@@ -8,7 +8,7 @@ from bot.core.runs import Capability, Refusal, RefusalReason
 from bot.store.connect import connected
 from bot.store.run_workers import live_workers, no_worker_yet
 from bot.store.server import embedded_server
-from tests.workers.fakes import a_queue, an_order, quick
+from tests.workers.building import a_queue, an_order, quick
 
 
 async def test_whoever_wants_to_run_is_told_why_there_is_no_worker_yet(tmp_path: Path) -> None:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from bot.store.connect import command_client
+from bot.store.run_queue import RedisRunQueue
+from bot.store.server import embedded_server
+from tests.workers.building import a_queue
 from workers.sandbox import BACKENDS
 from workers.sandbox.base import Sandbox
 
@@ -27,3 +33,22 @@ async def sandbox(request: pytest.FixtureRequest, canary: str) -> AsyncIterator[
     await started.start()
     yield started
     await started.close()
+
+
+@pytest_asyncio.fixture
+async def url(tmp_path: Path) -> AsyncIterator[str]:
+    async with embedded_server(tmp_path) as url:
+        yield url
+
+
+@pytest_asyncio.fixture
+async def redis(url: str) -> AsyncIterator[Any]:
+    client = command_client(url)
+    yield client
+    await client.aclose()
+
+
+@pytest_asyncio.fixture
+async def queue(url: str) -> AsyncIterator[RedisRunQueue]:
+    async with a_queue(url) as ours:
+        yield ours

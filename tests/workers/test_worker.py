@@ -3,91 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
-from bot.core.runs import Accepted, Cancelled, Finished, Outcome, Printed, Refusal, RefusalReason, RunEvent, Running
-from bot.store.connect import command_client
-from bot.store.run_keys import QueueSettings
+from bot.core.runs import Cancelled, Finished, Outcome, Printed, Refusal, RefusalReason, RunEvent, Running
 from bot.store.run_queue import RedisRunQueue
 from bot.store.server import embedded_server
-from tests.workers.fakes import LEASE, FakeSandbox, a_queue, an_order, events_of, open_runs, quick, result_of
+from tests.workers.building import (
+    LEASE,
+    a_queue,
+    a_worker,
+    accepted,
+    an_order,
+    events_of,
+    open_runs,
+    quick,
+    result_of,
+    until,
+)
+from tests.workers.fakes import FakeSandbox
 from workers.sandbox.base import SandboxUnavailable
 from workers.worker import Printer, WorkerSettings, serve
 
 BROKEN = SandboxUnavailable("user namespaces are off", "turn them on")
-
-
-@dataclass
-class Serving:
-    """A worker that serves in the background."""
-
-    sandbox: FakeSandbox
-    stop: asyncio.Event
-    task: asyncio.Task[None]
-
-
-@pytest_asyncio.fixture
-async def url(tmp_path: Path) -> AsyncIterator[str]:
-    async with embedded_server(tmp_path) as url:
-        yield url
-
-
-@pytest_asyncio.fixture
-async def redis(url: str) -> AsyncIterator[Any]:
-    client = command_client(url)
-    yield client
-    await client.aclose()
-
-
-@pytest_asyncio.fixture
-async def queue(url: str) -> AsyncIterator[RedisRunQueue]:
-    async with a_queue(url) as ours:
-        yield ours
-
-
-@asynccontextmanager
-async def a_worker(
-    url: str,
-    sandbox: FakeSandbox | None = None,
-    slots: int = 1,
-    grace: float = 5.0,
-    name: str = "w1",
-    settings: QueueSettings | None = None,
-) -> AsyncIterator[Serving]:
-    sandbox, stop = sandbox or FakeSandbox(), asyncio.Event()
-    served = WorkerSettings(queue=settings or quick(), grace=grace, restart=0.2)
-    task = asyncio.create_task(serve(url, sandbox, slots=slots, name=name, settings=served, stop=stop))
-    try:
-        yield Serving(sandbox, stop, task)
-    finally:
-        stop.set()
-        async with asyncio.timeout(20):
-            await task
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 (a condition of the outside)
-            await asyncio.sleep(0.005)
-
-
-async def accepted(queue: RedisRunQueue, order: Any, seconds: float = 10.0) -> Accepted:
-    """Hand in a run, as soon as a worker is there."""
-    async with asyncio.timeout(seconds):
-        while True:
-            answer = await queue.submit(order)
-            if isinstance(answer, Accepted):
-                return answer
-            await asyncio.sleep(0.01)
 
 
 async def refused(queue: RedisRunQueue, seconds: float = 10.0) -> Refusal:

@@ -165,7 +165,8 @@ class RunTree:
             self.writer.write(_frame(wire.SNIPPET, json.dumps(request).encode()))
             in_time = await _within(limits.seconds, self.over.wait())
             seconds = time.monotonic() - began
-            if story.facts and not self.output.capped:  # init has ended everything; only its own exit is to come
+            ended_itself = bool(story.facts) and not self.output.capped
+            if ended_itself:  # init has ended everything; only its own exit is to come
                 await asyncio.wait({listening}, timeout=_FILES_SECONDS)
                 await _within(_FILES_SECONDS, self.output.ended.wait())
             else:
@@ -173,7 +174,7 @@ class RunTree:
         finally:
             listening.cancel()
             await asyncio.wait({listening})
-        return self._remains(story, seconds, timed_out=not in_time)
+        return self._remains(story, seconds, timed_out=not (in_time or ended_itself))
 
     def _remains(self, story: Story, seconds: float, timed_out: bool) -> Remains:
         facts = story.facts

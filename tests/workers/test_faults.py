@@ -6,104 +6,43 @@ import asyncio
 import os
 import random
 import signal
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest_asyncio
+import pytest
 
-from bot.core.errors import Unavailable
-from bot.core.runs import Accepted, Finished, Outcome, RunId, Running, RunOrder
+from bot.core.runs import Accepted, Finished, Outcome, Refusal, RefusalReason, RunId, Running, RunOrder
 from bot.store.connect import command_client
 from bot.store.run_queue import RedisRunQueue
 from bot.store.server import embedded_server
-from tests.workers.fakes import LEASE, a_queue, an_order, events_of, open_runs, result_of
+from tests.workers.building import (
+    LEASE,
+    a_process,
+    a_queue,
+    accepted,
+    an_order,
+    assert_each_ended_once,
+    events_of,
+    open_runs,
+    quick,
+    result_of,
+    until,
+    workers_known,
+)
+from tests.workers.network import a_network
 
-ROOT = Path(__file__).parents[2]
-STORM_RUNS = int(os.environ.get("TORCHQUIZ_STORM_RUNS", "120"))
-"""More of them for a soak, fewer for a quick look."""
-STORM_SECONDS = 60.0 + STORM_RUNS / 2
+STORM_SECONDS = 120.0
+"""Longest wait for anything in a storm."""
+LIVES_SECONDS = (0.5, 2.0)
+"""How long a worker serves before it is killed."""
+IN_STORM = 40
+"""Runs that are open at a time."""
 
 TAKEOVER = 1.3 * LEASE
 """Lease and sweep; what the process needs to begin is added where it is measured."""
-
-
-class WorkerProcess:
-    """A worker in a process of its own, over the fake sandbox."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.pid = process.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._process.returncode is None
-
-    def send(self, number: signal.Signals) -> None:
-        if self.alive:
-            self._process.send_signal(number)
-
-    async def ended(self, seconds: float = 10.0) -> int:
-        async with asyncio.timeout(seconds):
-            return await self._process.wait()
-
-
-@asynccontextmanager
-async def a_process(url: str, name: str, slots: int = 1, attempts: int = 2) -> AsyncIterator[WorkerProcess]:
-    command = [sys.executable, "-m", "tests.workers.fakes", url, name, f"--slots={slots}", f"--attempts={attempts}"]
-    started = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL)
-    worker = WorkerProcess(started)
-    try:
-        yield worker
-    finally:
-        worker.send(signal.SIGKILL)
-        await worker.ended()
-
-
-@pytest_asyncio.fixture
-async def url(tmp_path: Path) -> AsyncIterator[str]:
-    async with embedded_server(tmp_path) as url:
-        yield url
-
-
-@pytest_asyncio.fixture
-async def redis(url: str) -> AsyncIterator[Any]:
-    client = command_client(url)
-    yield client
-    await client.aclose()
-
-
-@pytest_asyncio.fixture
-async def queue(url: str) -> AsyncIterator[RedisRunQueue]:
-    async with a_queue(url) as ours:
-        yield ours
-
-
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 (a condition of the outside)
-            await asyncio.sleep(0.005)
-
-
-async def accepted(queue: RedisRunQueue, order: RunOrder, seconds: float = 20.0) -> None:
-    """Hand in a run again and again until it is accepted, as the bot does."""
-    async with asyncio.timeout(seconds):
-        while True:
-            try:
-                if isinstance(await queue.submit(order), Accepted):
-                    return
-            except Unavailable:
-                continue
-            await asyncio.sleep(0.02)
-
-
-async def workers_known(redis: Any, number: int) -> None:
-    async with asyncio.timeout(20):
-        while await redis.hlen("{q:cpu}:workers") < number:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
 
 
 def starts(mark: Path) -> list[int]:
@@ -268,50 +207,144 @@ async def test_a_server_that_is_killed_and_started_again_loses_and_doubles_nothi
         await redis.aclose()
 
 
-async def test_a_storm_of_kills_loses_no_run_and_ends_none_twice(url: str, redis: Any) -> None:
-    """Three workers, each killed every 1.5 to 3 s; two bots show what has ended."""
-    dice, runs, shown = random.Random(4), STORM_RUNS, Counter[RunId]()
-    orders = [an_order(f"print x\nsleep {dice.uniform(0.05, 0.3):.2f}", tenant=f"t{n % 6}") for n in range(runs)]
-    outcomes: dict[RunId, Outcome] = {}
+async def test_a_worker_cut_off_from_the_network_cannot_finish_what_another_took(tmp_path: Path) -> None:
+    mark, go_on = tmp_path / "mark", tmp_path / "go on"
+    async with a_network(tmp_path) as network, AsyncExitStack() as stack:
+        near = f"unix://{network.socket}"
+        far, there = await network.host("far")
+        queue = await stack.enter_async_context(a_queue(near))
+        redis: Any = command_client(near)
+        stack.push_async_callback(redis.aclose)
+        await stack.enter_async_context(a_process(far, "cut-off", within=there))
+        await workers_known(redis, 1)
+        order = an_order(f"note {mark}\nuntil {go_on}\nprint done")
+        await accepted(queue, order)
+        await until(lambda: len(starts(mark)) == 1)
+        other = await stack.enter_async_context(a_process(near, "other"))
+        await workers_known(redis, 2)
+        await network.cut("far")
+        began = asyncio.get_running_loop().time()
+        await until(lambda: len(starts(mark)) == 2)
+        took = asyncio.get_running_loop().time() - began
+        go_on.touch()
+        events = await events_of(queue, order.id)
+        await network.mend("far")
+        other.send(signal.SIGTERM)
+        await other.ended()
+        follow_up = an_order()  # nobody but the one that was cut off is left to run it
+        await accepted(queue, follow_up)
 
-    async def show(queue: RedisRunQueue, name: str) -> None:
+        assert Running("cut-off", "cpu", 1) in await events_of(queue, follow_up.id)
+        assert ["cut-off", "other"] == [event.worker for event in events if isinstance(event, Running)]
+        assert [Outcome.OK] == [event.result.outcome for event in events if isinstance(event, Finished)]
+        assert len(starts(mark)) == 2
+        assert took < TAKEOVER + 0.2
+        await assert_each_ended_once(redis, [order, follow_up])
+
+
+async def test_a_filled_queue_refuses_at_once_and_serves_everyone_it_accepted(
+    queue: RedisRunQueue, url: str, redis: Any
+) -> None:
+    settings = quick(waiting_total=30, waiting_team=20, waiting_user=10)
+    async with a_queue(url, settings) as small, a_process(url, "victim", attempts=99) as victim:
+        await workers_known(redis, 1)
+        orders = [an_order("sleep 0.05", user=f"u{n % 7}", tenant=f"t{n % 3}") for n in range(90)]
+        answers = [(order, await small.submit(order)) for order in orders]
+        taken = [order for order, answer in answers if isinstance(answer, Accepted)]
+        victim.send(signal.SIGKILL)
+        async with a_process(url, "heir", slots=4, attempts=99):
+            results = await asyncio.gather(*(result_of(small, order.id, 60) for order in taken))
+
+            assert {Outcome.OK} == {result.outcome for result in results}
+            await assert_each_ended_once(redis, taken)
+    refused = {answer.reason for _, answer in answers if isinstance(answer, Refusal)}
+    assert RefusalReason.QUEUE_FULL in refused
+    assert 30 <= len(taken) < 60
+
+
+@dataclass
+class Storm:
+    """Workers that are killed again and again, and what two bots have shown meanwhile."""
+
+    url: str
+    redis: Any
+    dice: random.Random = field(default_factory=lambda: random.Random(4))
+    shown: Counter[RunId] = field(default_factory=Counter)
+    outcomes: dict[RunId, Outcome] = field(default_factory=dict)
+    kills: int = 0
+
+    async def show(self, queue: RedisRunQueue, name: str) -> None:
+        """One bot."""
         async with aclosing(queue.completions("web", name)) as completions:
             async for completion in completions:
-                shown[completion.run] += 1
-                outcomes[completion.run] = completion.result.outcome
+                self.shown[completion.run] += 1
+                self.outcomes[completion.run] = completion.result.outcome
                 await queue.delivered("web", completion)
 
-    async def keep_one(name: str, kills: list[float], done: asyncio.Event) -> None:
-        while not done.is_set():
+    async def keep_one(self, name: str, over: asyncio.Event) -> None:
+        """One worker after the other."""
+        while not over.is_set():
             # The storm is not the snippets' fault: with enough attempts, every run ends well.
-            async with a_process(url, name, slots=2, attempts=99) as worker:
-                for _ in range(int(dice.uniform(15, 30))):
-                    if done.is_set():
-                        return
-                    await asyncio.sleep(0.1)
-                worker.send(signal.SIGKILL)
-                kills.append(asyncio.get_running_loop().time())
+            before = set(await self.redis.hkeys("{q:cpu}:workers"))
+            async with a_process(self.url, name, slots=2, attempts=99) as worker:
+                while not (over.is_set() or await self._serves(name, before)):  # noqa: ASYNC110 - in another process
+                    await asyncio.sleep(0.05)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self.dice.uniform(*LIVES_SECONDS)):
+                        await over.wait()
+                if not over.is_set():
+                    worker.send(signal.SIGKILL)
+                    self.kills += 1
 
-    kills: list[float] = []
-    done = asyncio.Event()
-    async with a_queue(url) as first, a_queue(url) as second, asyncio.TaskGroup() as group:
-        showing = [group.create_task(show(first, "bot-1")), group.create_task(show(second, "bot-2"))]
-        storm = [group.create_task(keep_one(f"w{n}", kills, done)) for n in range(3)]
-        for order in orders:
-            await accepted(first, order)
-        await until(lambda: len(outcomes) == runs, seconds=STORM_SECONDS)
-        done.set()
-        await asyncio.gather(*storm)
+    async def _serves(self, name: str, before: set[bytes]) -> bool:
+        """Whether one of that name has registered that was not there before."""
+        now = set(await self.redis.hkeys("{q:cpu}:workers"))
+        return any(id.startswith(f"{name}-".encode()) for id in now - before)
+
+
+async def stormed(storm: Storm, runs: int, kills: int) -> list[RunOrder]:
+    """Hand in so many runs and see them through, with at least so many kills: more runs follow until there were."""
+    orders: list[RunOrder] = []
+    over = asyncio.Event()
+    async with a_queue(storm.url) as first, a_queue(storm.url) as second, asyncio.TaskGroup() as group:
+        showing = [group.create_task(storm.show(first, "bot-1")), group.create_task(storm.show(second, "bot-2"))]
+        workers = [group.create_task(storm.keep_one(f"w{n}", over)) for n in range(3)]
+        while len(orders) < runs or storm.kills < kills:
+            seconds = storm.dice.uniform(0.05, 0.3)
+            orders.append(an_order(f"print x\nsleep {seconds:.2f}", tenant=f"t{len(orders) % 6}"))
+            await accepted(first, orders[-1], seconds=STORM_SECONDS)
+            await until(lambda: len(orders) - len(storm.outcomes) < IN_STORM, seconds=STORM_SECONDS)
+        await until(lambda: len(storm.outcomes) == len(orders), seconds=STORM_SECONDS)
+        over.set()
+        await asyncio.gather(*workers)
         for order in orders[::10]:
             assert [Finished] == [type(e) for e in (await events_of(second, order.id))[-1:]]
         for task in showing:
             task.cancel()
+    return orders
 
-    assert len(kills) >= 3
-    assert {order.id for order in orders} == outcomes.keys()
-    assert {Outcome.OK} == set(outcomes.values())
-    assert {1} == set(shown.values())
-    for order in orders:
-        assert 1 == sum(fields[b"k"] == b"e" for _, fields in await redis.xrange(f"{{q:cpu}}:out:{order.id}"))
-    left = await open_runs(redis)
-    assert left.keys() <= {"pending"}  # tombstones that no worker has dropped yet
+
+async def survived(storm: Storm, runs: int, kills: int) -> None:
+    """No run lost, none ended twice, all ended well."""
+    orders = await stormed(storm, runs, kills)
+    async with a_process(storm.url, "calm", attempts=99):  # drops what the dead have left pending
+        assert {order.id for order in orders} == storm.outcomes.keys()
+        assert {Outcome.OK} == set(storm.outcomes.values())
+        assert {1} == set(storm.shown.values())
+        await assert_each_ended_once(storm.redis, orders, within=20.0)
+
+
+@pytest.mark.timeout(300)
+async def test_a_storm_of_kills_loses_no_run_and_ends_none_twice(url: str, redis: Any) -> None:
+    await survived(Storm(url, redis), runs=60, kills=3)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+async def test_five_hundred_runs_survive_twenty_five_kills(url: str, redis: Any) -> None:
+    storm = Storm(url, redis)
+
+    await survived(storm, runs=500, kills=25)
+
+    assert len(storm.shown) >= 500
+    assert storm.kills >= 25
