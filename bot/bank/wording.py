@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 from bot.core.kinds.choosing import Choosable, Option
+from bot.core.kinds.concept import Concept
 from bot.core.kinds.formula import Formula
 from bot.core.kinds.multiple_choice import MultipleChoice
 from bot.core.questions import Item, Prose
@@ -79,6 +80,8 @@ def wording(item: Item) -> Iterator[tuple[str, str]]:
         yield f"speaks of `{old[0]}`, which is deprecated", "mark it `volatile: true`"
     if isinstance(item, Formula) and item.latex and not item.picture:
         yield "has no picture of its `latex` as it is now", "run `torchquiz content pictures`"
+    if isinstance(item, Concept):
+        yield from _points(item)
     if isinstance(item, Choosable):
         yield from _reasons(item)
     if isinstance(item, MultipleChoice):
@@ -111,6 +114,12 @@ def _labels(item: Item) -> Iterator[tuple[str, str]]:
     name = getattr(item, "name", "")
     if len(name) > MOST_NAME:
         yield f"the name has {len(name)} characters", f"at most {MOST_NAME}"
+
+
+def _points(concept: Concept) -> Iterator[tuple[str, str]]:
+    for number, point in enumerate(concept.key_points, 1):
+        if not point.made_in(concept.answer.source):
+            yield f"the answer makes key point {number} in none of its wordings", "add to `any_of` what the answer says"
 
 
 def _reasons(question: Choosable) -> Iterator[tuple[str, str]]:

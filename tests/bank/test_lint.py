@@ -128,6 +128,12 @@ def test_every_button_of_the_bank_fits_a_phone() -> None:
     assert max(map(len, labels)) <= MOST_LABEL
 
 
+def test_a_key_point_that_the_answer_does_not_make_is_named(tmp_path: Path) -> None:
+    text = example("concept", FOLDER).replace("any_of: [storage of its own, ", "any_of: [")
+
+    assert any("the answer makes key point 2 in none of" in each for each in findings(bank_of(tmp_path, text)))
+
+
 def test_a_name_too_long_for_a_menu_is_named(tmp_path: Path) -> None:
     text = example("formula", FOLDER).replace("name: Mean absolute error", "name: " + "long " * 13)
 

@@ -14,7 +14,8 @@ from bot.core.bank import Bank
 from bot.core.ids import ItemId, OptionId
 from bot.core.kinds import KINDS
 from bot.core.kinds.choosing import Choosable
-from bot.core.questions import TORCH_DOCS, Item, Reference
+from bot.core.kinds.concept import KeyPoint
+from bot.core.questions import TORCH_DOCS, Item, Prose, Reference
 from bot.core.views import Choices, Mark, text_of
 
 
@@ -121,3 +122,18 @@ def test_the_documentation_is_that_of_the_pinned_torch() -> None:
 
     assert pin is not None
     assert f"torch {pin[1].rpartition('.')[0]} docs" == TORCH_DOCS
+
+
+@pytest.mark.parametrize(
+    ("answer", "made"),
+    [
+        ("It SHARES   the\nstorage.", True),
+        ("`a` has the `same` memory", True),
+        ("It copies the data.", False),
+        ("", False),
+    ],
+)
+def test_a_key_point_is_made_in_any_of_its_wordings(answer: str, made: bool) -> None:
+    point = KeyPoint(Prose("x", ()), any_of=("shares the storage", "Same memory"))
+
+    assert point.made_in(answer) is made

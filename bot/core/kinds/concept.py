@@ -17,6 +17,11 @@ class KeyPoint:
     point: Prose
     any_of: tuple[str, ...]
 
+    def made_in(self, answer: str) -> bool:
+        """Whether an answer makes the point in one of these wordings, whatever its capitals, spaces and backticks."""
+        said = " ".join(answer.replace("`", "").casefold().split())
+        return any(wording.casefold() in said for wording in self.any_of)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concept(Item):
