@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     """Instead of Discord's own address, for people behind a proxy."""
     discord_gateway_url: str | None = Field(default=None, validation_alias="DISCORD_GATEWAY_URL")
     """Instead of Discord's own gateway."""
+    discord_shards: str | None = Field(default=None, validation_alias="DISCORD_SHARDS")
+    """The part of this process where several share the gateway, such as 0-3/8: the first four of eight shards."""
     slack_bot_token: SecretStr | None = Field(default=None, validation_alias="SLACK_BOT_TOKEN")
     """The bot token (xoxb-) of the Slack app; with it `torchquiz bot` talks on Slack."""
     slack_app_token: SecretStr | None = Field(default=None, validation_alias="SLACK_APP_TOKEN")

@@ -92,7 +92,7 @@ async def _discord(
     say: Callable[[str], None],
 ) -> None:
     _needs("discord", "discord.py")
-    from bot.adapters.discord.serving import serve, serve_http
+    from bot.adapters.discord.serving import serve, serve_http, shard_range
 
     shared: dict[str, Any] = {
         "token": token.get_secret_value(),
@@ -109,7 +109,8 @@ async def _discord(
         key, host, port = settings.discord_public_key, settings.host, settings.port
         await serve_http(desk, public_key=key, host=host, port=port, **shared)
     else:
-        await serve(desk, gateway_url=settings.discord_gateway_url, **shared)
+        ids, count = shard_range(settings.discord_shards) if settings.discord_shards else (None, None)
+        await serve(desk, gateway_url=settings.discord_gateway_url, shard_ids=ids, shard_count=count, **shared)
 
 
 async def _slack(

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from cryptography.fernet import Fernet
 
+from tests.adapters.discord.fake_discord import MANAGE_SERVER, TOKEN, FakeDiscord, Someone, discord
 from tests.adapters.slack.fake_slack import APP_TOKEN, BOT_TOKEN, SECRET, FakeSlack
 from tests.e2e.processes import nobody_left, serving, torchquiz
 
@@ -45,8 +46,57 @@ async def test_the_invitation_asks_for_few_permissions(application: str, status:
     ended, printed, errors = await torchquiz(Path("/nonexistent"), "discord-invite", application)
 
     assert ended == status
-    assert ("permissions=52224" in printed) == (status == 0)
+    assert ("permissions=309237763072" in printed) == (status == 0)
     assert ("The application id is a number" in errors) == (status == 1)
+
+
+# ---- on a Discord
+
+
+def discord_settings(fake: FakeDiscord, token: str = TOKEN) -> dict[str, str]:
+    """The environment of a bot that knows only this Discord."""
+    nothing = dict.fromkeys(("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "DISCORD_PUBLIC_KEY"), "")
+    urls = {"DISCORD_API_BASE": fake.api, "DISCORD_GATEWAY_URL": fake.gateway_url}
+    return nothing | urls | {"DISCORD_TOKEN": token, "TORCHQUIZ_LOG": "warning"}
+
+
+async def test_with_a_token_it_plays_and_posts_on_discord_and_stops_cleanly(tmp_path: Path) -> None:
+    async with discord() as fake:
+        ada = Someone(fake, permissions=MANAGE_SERVER)
+        async with serving(tmp_path, ["bot"], r"discord  ready: (\S+)", discord_settings(fake)) as running:
+            card = await ada.command("quiz", what="11")
+            verdict = await ada.press(card.message, "A")
+            assert "question 1 of 10" in card.message.versions[0]["components"][0]["components"][0]["content"]
+            assert "1 answered" in verdict.message.text
+            plan = await ada.command("setup", plan="9:30 Europe/Berlin daily")
+            await ada.press(plan.message, "Save")
+            assert "It comes in a moment" in (await ada.command("daily", what="now")).message.text
+            await fake.until(lambda: any("0 answered" in each.text for each in fake.messages.values()), 60)
+            question = next(each for each in fake.messages.values() if "0 answered" in each.text)
+            told = await ada.press(question, "A")
+            assert told.message.to == ada.id
+            assert "this month, rank 1" in told.message.text
+            assert await running.stop(signal.SIGTERM) == 0
+    assert await nobody_left(tmp_path) == []
+
+
+async def test_a_wrong_token_is_one_clear_line(tmp_path: Path) -> None:
+    async with discord() as fake:
+        status, printed, errors = await torchquiz(tmp_path, "bot", extra=discord_settings(fake, "canary"))
+
+    assert status == 1
+    assert errors.count("Discord does not accept DISCORD_TOKEN") == 1
+    assert "Traceback" not in errors
+    assert "canary" not in printed + errors
+
+
+async def test_a_range_of_shards_that_is_none_is_said(tmp_path: Path) -> None:
+    async with discord() as fake:
+        extra = discord_settings(fake) | {"DISCORD_SHARDS": "9/8"}
+        status, _, errors = await torchquiz(tmp_path, "bot", extra=extra)
+
+    assert status == 1
+    assert "such as 0-3/8" in errors
 
 
 # ---- on a Slack

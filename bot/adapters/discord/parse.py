@@ -40,19 +40,16 @@ class Expect(StrEnum):
     FORM = "form"
 
 
-_EXPECTED: Mapping[str, Expect] = {
-    "a": Expect.IN_PLACE,
-    "w": Expect.IN_PLACE,
-    "b": Expect.IN_PLACE,
-    "rd": Expect.IN_PLACE,
-    "sh": Expect.PUBLIC,
-    "rs": Expect.PUBLIC,
-    "ra": Expect.PUBLIC,
-    "ro": Expect.FORM,
+EXPECTED: Mapping[str, Expect] = {
+    **dict.fromkeys(("a", "w", "b", "rd", "ss", "sc", "fj", "ks", "kr", "ka", "ku", "pa", "pe"), Expect.IN_PLACE),
+    **dict.fromkeys(("sh", "rs", "ra"), Expect.PUBLIC),
+    **dict.fromkeys(("ro", "so", "fo"), Expect.FORM),
+    **dict.fromkeys(("q", "qr", "n", "p", "c", "i", "ni", "rc", "d", "sd", "su", "fs"), Expect.PRIVATE),
+    **dict.fromkeys(("ko", "kn", "kt", "px"), Expect.PRIVATE),
 }
-"""By verb. Every other one is answered in private; a wrong guess costs one more message, nothing else."""
+"""By verb; a wrong guess costs one more message, but a form that was announced can no longer be shown."""
 
-ONCE_VERBS = frozenset({"sh", "ra", "p", "c"})
+ONCE_VERBS = frozenset({"sh", "ra", "p", "c", "px"})
 """Verbs that post something new: a second tap of a hasty finger does nothing."""
 
 
@@ -285,8 +282,10 @@ def _wire(custom_id: str) -> str:
 def _expected(did: Did) -> Expect:
     match did:
         case Pressed(wire) | Sent(wire):
-            return _EXPECTED.get(verb(wire), Expect.PRIVATE)
+            return EXPECTED.get(verb(wire), Expect.PRIVATE)
         case Typed(line) if line.startswith("/run"):
             return Expect.PUBLIC if len(line) > len("/run") or did.file else Expect.FORM
+        case Typed("/setup"):
+            return Expect.FORM
         case _:
             return Expect.PRIVATE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -53,6 +54,15 @@ def invite_url(application_id: str) -> str:
     if not application_id.isascii() or not application_id.isdigit():
         raise ConfigError("The application id is a number: discord.com/developers/applications, General Information.")
     return f"{INVITE}?client_id={application_id}&scope=bot+applications.commands&permissions={PERMISSIONS}"
+
+
+def shard_range(text: str) -> tuple[Sequence[int], int]:
+    """The shards of ``0-3/8`` or ``2/8``, and how many there are in all. Raises ConfigError."""
+    match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?/(\d{1,4})", text.strip())
+    first, last, count = (int(match[1]), int(match[2] or match[1]), int(match[3])) if match else (0, -1, 0)
+    if not first <= last < count:
+        raise ConfigError("DISCORD_SHARDS is the part of this process, such as 0-3/8: the first four of eight shards.")
+    return range(first, last + 1), count
 
 
 async def serve(

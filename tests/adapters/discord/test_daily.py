@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 
+from bot.adapters.discord.serving import serve_http
 from bot.app.daily_pool import Pool
 from bot.app.posting import Posting
 from bot.core.daily import Post
@@ -23,6 +24,7 @@ from tests.adapters.discord.fake_discord import (
     CREATE_THREADS,
     MANAGE_SERVER,
     SEND,
+    TOKEN,
     VIEW,
     FakeDiscord,
     Fault,
@@ -32,6 +34,7 @@ from tests.adapters.discord.fake_discord import (
     discord,
 )
 from tests.adapters.discord.living import Bot, Parts, bot_on_discord, running
+from tests.adapters.discord.test_endpoint import PUBLIC
 from tests.app.building import BANK
 from tests.app.fake_chat import FakeRate
 from tests.daily.building import Town
@@ -64,7 +67,38 @@ class Server:
     async def bot(self, **options: Any) -> AsyncIterator[Bot]:
         """A bot process, which ends with the block."""
         given = asyncio.Event()
+        self.fake.gateway.identifies.clear()  # minutes have passed since the process before
+        async with running(self.fake, self.parts, posting=self._posting(given), **options) as bot:
+            await given.wait()
+            yield bot
 
+    @asynccontextmanager
+    async def http(self) -> AsyncIterator[None]:
+        """A process without the gateway, which ends with the block."""
+        given, stop = asyncio.Event(), asyncio.Event()
+        serving = serve_http(
+            self.town.desk,
+            token=TOKEN,
+            public_key=PUBLIC,
+            host="127.0.0.1",
+            port=0,
+            once=self.parts.once,
+            rate=self.parts.rate,
+            log=self.town.log,
+            ready=lambda _: None,
+            stop=stop,
+            api_base=self.fake.api,
+            posting=self._posting(given),
+        )
+        task = asyncio.create_task(serving)
+        try:
+            await asyncio.wait_for(given.wait(), 15)
+            yield
+        finally:
+            stop.set()
+            await asyncio.wait_for(task, 15)
+
+    def _posting(self, given: asyncio.Event) -> Callable[[Chat], Coroutine[Any, Any, None]]:
         async def posting(chat: Chat) -> None:
             town = self.town
             chats = {Platform.DISCORD: chat}
@@ -72,10 +106,7 @@ class Server:
             given.set()
             await asyncio.Event().wait()
 
-        self.fake.gateway.identifies.clear()  # minutes have passed since the process before
-        async with running(self.fake, self.parts, posting=posting, **options) as bot:
-            await given.wait()
-            yield bot
+        return posting
 
     def someone(self, name: str = "Bob", number: int = 3, permissions: int = 0) -> Someone:
         return Someone(self.fake, name, str(12 * 10**17 + number), self.channel, self.guild, permissions)
@@ -303,6 +334,28 @@ async def test_without_threads_the_digest_stands_below_the_question(redis: Redis
 
         (digest,) = here.digests()
         assert (digest.channel, digest.reply_to) == (here.channel, question.id)
+
+
+async def test_a_form_that_takes_a_while_is_still_a_form(redis: Redis) -> None:
+    async with server(redis) as here, here.bot():
+        of_tenant = here.town.schedules.of_tenant
+
+        async def slowly(tenant: Tenant) -> Any:
+            await asyncio.sleep(0.4)
+            return await of_tenant(tenant)
+
+        setattr(here.town.schedules, "of_tenant", slowly)  # noqa: B010  a method
+        assert (await here.admin().command("setup")).kind == 9
+
+
+async def test_posting_works_by_http_too(redis: Redis) -> None:
+    async with server(redis) as here:
+        async with here.bot():
+            await here.plan()
+        async with here.http():
+            await here.passes(HOUR + 2 * timedelta(minutes=1))
+
+            assert len(here.questions()) == 1
 
 
 # --- who may, and where

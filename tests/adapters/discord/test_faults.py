@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.adapters.discord.serving import shard_range
 from bot.core.actions import Codec, DeleteRun, ShareResult
 from bot.core.errors import ConfigError
 from bot.core.ids import Tenant, UserId
@@ -395,6 +396,17 @@ async def test_a_process_may_serve_a_range_of_shards() -> None:
     async with bot_on_discord(shard_ids=[mine % 3], shard_count=3) as bot:
         assert (await Someone(bot.fake).command("help")).kind == 4
         assert {session.shard for session in bot.fake.gateway.sessions.values()} == {(mine % 3, 3)}
+
+
+@pytest.mark.parametrize(("text", "ids", "count"), [("0-3/8", [0, 1, 2, 3], 8), ("7/8", [7], 8), (" 0/1 ", [0], 1)])
+def test_a_range_of_shards_is_written_shortly(text: str, ids: list[int], count: int) -> None:
+    assert (list(shard_range(text)[0]), shard_range(text)[1]) == (ids, count)
+
+
+@pytest.mark.parametrize("text", ["", "8/8", "3-1/8", "0-8/8", "-1/8", "0/0", "a/b", "0..3/8"])
+def test_what_is_no_range_of_shards_is_said(text: str) -> None:
+    with pytest.raises(ConfigError, match="such as 0-3/8"):
+        shard_range(text)
 
 
 async def test_a_wrong_token_is_one_clear_error() -> None:

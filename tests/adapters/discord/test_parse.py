@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.adapters.discord import parse
 from bot.adapters.discord.parse import Asked, Attached, Did, Event, Expect, Odd, Pressed, Sent, Typed
 from bot.adapters.discord.places import Place
+from bot.core.actions import VERBS
 
 USER = {"id": "1200000000000000002", "username": "ada", "global_name": "Ada L."}
 
@@ -36,6 +37,10 @@ def done(kind: int, data: dict[str, Any]) -> Did:
 
 def command(name: str, **options: Any) -> Did:
     return done(2, {"name": name, "type": 1, "options": [{"name": n, "value": v} for n, v in options.items()]})
+
+
+def test_every_verb_says_where_its_answer_is_expected() -> None:
+    assert set(parse.EXPECTED) == set(VERBS)
 
 
 def test_who_and_where() -> None:
