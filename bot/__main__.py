@@ -17,6 +17,17 @@ from bot.config import configure_logging, settings
 from bot.core.errors import ConfigError, ContentError, TorchquizError
 
 
+class RunCommand(click.Command):
+    """A command whose help lists the fields of its JSON object."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The fields below the options."""
+        from bot.cli.run import FIELDS
+
+        with formatter.section("Fields of --json"):
+            formatter.write_dl(list(FIELDS.items()))
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="torchquiz")
 def cli() -> None:
@@ -95,25 +106,33 @@ def chat(name: str | None) -> None:
     _run(run_chat(settings(), name or _login(), lambda line: click.echo(f"  {line}", err=True)))
 
 
-@cli.command()
+@cli.command(cls=RunCommand)
 @click.argument("file", type=click.File("rb"))
-@click.option("--json", "as_object", is_flag=True, help="Print the result as one JSON object.")
+@click.option("--json", "as_object", is_flag=True, help="Print the result as one JSON object, whatever the outcome.")
+@click.option("--gpu", is_flag=True, help="Run it on a GPU worker of REDIS_URL; none is started for it.")
 @click.option("--files", "folder", type=click.Path(file_okay=False, path_type=Path), help="Save returned files there.")
-def run(file: Any, as_object: bool, folder: Path | None) -> None:
+def run(file: Any, as_object: bool, gpu: bool, folder: Path | None) -> None:
     """Run the snippet in FILE (- for standard input) in the sandbox.
 
-    Exits with 0 when the snippet succeeded, 1 when it did not.
+    Ctrl-C cancels it. Exit status: 0 the snippet succeeded, 1 it did not, 130 it was cancelled.
     """
     from bot.cli import run as runner
-    from bot.core.runs import MAX_SOURCE_BYTES, Outcome
+    from bot.core.runs import MAX_SOURCE_BYTES, Capability, Outcome, RunResult
 
     raw = file.read(MAX_SOURCE_BYTES + 1)
+    problem = ""
     if len(raw) > MAX_SOURCE_BYTES:
-        raise click.ClickException(f"The snippet is larger than {MAX_SOURCE_BYTES // 1024} KiB, the most a run takes.")
-    source = raw.decode("utf-8", "replace")
-    if not source.strip():
-        raise click.ClickException("The snippet is empty.")
-    result = _run(runner.run_snippet(settings(), source, (lambda text: None) if as_object else _echo))
+        problem = f"The snippet is larger than {MAX_SOURCE_BYTES // 1024} KiB, the most a run takes."
+    elif not raw.strip():
+        problem = "The snippet is empty."
+    if problem and not as_object:
+        raise click.ClickException(problem)
+    if problem:
+        result = RunResult(Outcome.REFUSED, error=problem)
+    else:
+        on = Capability.GPU if gpu else Capability.CPU
+        listener = (lambda text: None) if as_object else _echo
+        result = _run(runner.run_snippet(settings(), raw.decode("utf-8", "replace"), listener, on))
     if folder:
         for path in runner.save(result, folder):
             click.echo(f"saved {path}", err=True)
@@ -123,7 +142,7 @@ def run(file: Any, as_object: bool, folder: Path | None) -> None:
         if result.error:
             click.echo(result.error.rstrip(), err=True)
         click.echo(runner.summary(result), err=True)
-    sys.exit(0 if result.outcome is Outcome.OK else 1)
+    sys.exit({Outcome.OK: 0, Outcome.CANCELLED: 130}.get(result.outcome, 1))
 
 
 @cli.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)

@@ -184,12 +184,17 @@ def _bytes(count: int) -> str:
 
 def refused_card(refusal: Refusal, on: Capability = Capability.CPU) -> View:
     """Why a run was not accepted, and what to do instead."""
+    return notice(refusal_words(refusal, on))
+
+
+def refusal_words(refusal: Refusal, on: Capability = Capability.CPU) -> str:
+    """The same in one paragraph."""
     limit = refusal.limit
     off, instead = "Running code is off", ""
     if on is Capability.GPU:
-        off, instead = "The GPU is off", " The same code runs on the CPU: `/run` without `gpu`."
+        off, instead = "The GPU is off", " The same code runs on the CPU: leave out `gpu`."
     missing = f"{off}: no {'GPU ' if instead else ''}worker is online. `torchquiz worker"
-    words = {
+    return {
         RefusalReason.NO_WORKER: f"{missing}{' --device cuda:0' if instead else ''}` starts one.{instead}",
         RefusalReason.WORKER_UNAVAILABLE: f"{off}: {refusal.detail} {refusal.fix}".rstrip() + instead,
         RefusalReason.QUEUE_FULL: f"The line is full ({plural(limit, 'run')} waiting). Please try again in a moment.",
@@ -197,4 +202,3 @@ def refused_card(refusal: Refusal, on: Capability = Capability.CPU) -> View:
         RefusalReason.USER_FULL: f"You already have {plural(limit, 'run')} on the way. Wait for one, or cancel it.",
         RefusalReason.TOO_LARGE: f"I run at most {MAX_SOURCE_BYTES // 1024} KiB of code.",
     }[refusal.reason]
-    return notice(words)

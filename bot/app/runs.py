@@ -33,7 +33,7 @@ from bot.ports import RunQueue
 
 NOT_FOR_YOU = (
     "GPU runs are not open to you here; whoever runs this bot decides (TORCHQUIZ_GPU_FOR). The same code runs on the "
-    "CPU: `/run` without `gpu`."
+    "CPU: leave out `gpu`."
 )
 
 

@@ -355,12 +355,12 @@ async def test_an_empty_run_on_a_gpu_opens_the_box_for_it() -> None:
             Refusal(RefusalReason.NO_WORKER),
             (
                 "The GPU is off: no GPU worker is online. torchquiz worker --device cuda:0 starts one. "
-                "The same code runs on the CPU: /run without gpu."
+                "The same code runs on the CPU: leave out gpu."
             ),
         ),
         (
             Refusal(RefusalReason.WORKER_UNAVAILABLE, detail="the GPU is unhealthy.", fix="Reset it."),
-            "The GPU is off: the GPU is unhealthy. Reset it. The same code runs on the CPU: /run without gpu.",
+            "The GPU is off: the GPU is unhealthy. Reset it. The same code runs on the CPU: leave out gpu.",
         ),
     ],
 )
