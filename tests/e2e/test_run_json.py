@@ -25,22 +25,21 @@ from tests.e2e.processes import environment, torchquiz
 pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 
 
-async def ready(redis: Any) -> int:
-    """How many workers offer slots."""
-    return sum(each.slots > 0 for each in await live_workers(redis, Capability.CPU))
+async def serves(redis: Any, pid: int) -> bool:
+    """Whether the worker with that process id, which ends its name, offers slots."""
+    return any(each.slots and each.name.endswith(f"-{pid}") for each in await live_workers(redis, Capability.CPU))
 
 
 @asynccontextmanager
 async def a_worker(url: str, home: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """A real worker of its own on that Redis, ready to serve."""
     redis = command_client(url)
-    before = await ready(redis)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "workers", env=environment(home, {"REDIS_URL": url, "TORCHQUIZ_LOG": "warning"})
     )
     try:
         async with asyncio.timeout(120):
-            while await ready(redis) <= before:  # noqa: ASYNC110 (a condition of the outside)
+            while not await serves(redis, process.pid):  # noqa: ASYNC110 (a condition of the outside)
                 await asyncio.sleep(0.1)
         yield process
     finally:
