@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 
 from bot.core.errors import ConfigError
-from bot.core.runs import Finished, Outcome, Printed, Running, RunResult
+from bot.core.runs import Finished, Outcome, Printed, RunFile, Running, RunResult
 from bot.core.text import line
 from bot.core.views import Text, View
 from bot.store.shared import RedisOnce, RedisRate
@@ -237,6 +237,62 @@ async def test_every_answer_arrives_although_slack_fails_once_on_each_method(sla
 
     assert not running.events("slack.failed")
     assert len([m for m in slack.shown() if "torch 2.13.0" in m.text]) == 1
+
+
+FAILING = [Fault(429, "ratelimited", 1), Fault(503), Fault(200, "internal_error"), Fault(drop=True)]
+PICTURE = RunFile("figure-1.png", b"\x89PNG\r\n\x1a\n" + b"0" * 100, "A curve")
+DRAWN = (
+    Running("w1", "cpu"),
+    Finished(RunResult(Outcome.OK, "drawn\n", exit_status=0, torch_version="2.13.0", files=(PICTURE,))),
+)
+
+
+@pytest.mark.parametrize("fault", FAILING, ids=str)
+@pytest.mark.parametrize("method", ["files.getUploadURLExternal", "files.completeUploadExternal"])
+async def test_a_result_arrives_with_its_picture_or_with_a_word_why_not(
+    slack: FakeSlack, method: str, fault: Fault
+) -> None:
+    slack.faults[method] = [fault]
+    async with bot(slack, queue=LiveQueue(DRAWN)) as running:
+        await slack.command("/run", "1")
+        card = await slack.see("torch 2.13.0", channel="C1")
+        await slack.until(lambda: len(running.queue.shown) == 1, "the delivery")
+
+    shared = [file for file in slack.files.values() if file.get("channel") == "C1"]
+    assert ("Slack did not take the files" in card.text) == (not shared)
+    assert len(shared) <= 1
+
+
+@pytest.mark.parametrize("fault", FAILING, ids=str)
+async def test_a_deleted_result_is_gone_even_if_slack_keeps_its_picture(slack: FakeSlack, fault: Fault) -> None:
+    async with bot(slack, queue=LiveQueue(DRAWN)) as running:
+        await slack.command("/run", "1")
+        card = await slack.see("torch 2.13.0", channel="C1")
+        await slack.until(lambda: len(running.queue.shown) == 1, "the delivery")
+        slack.faults["files.delete"] = [fault]
+        await slack.press(card, "Delete")
+        await slack.until(lambda: not slack.files or running.events("slack.file_kept"), "an end")
+
+    assert "drawn" not in card.text
+
+
+@pytest.mark.parametrize("fault", FAILING, ids=str)
+async def test_a_whisper_after_the_response_url_ended_survives_a_failure(slack: FakeSlack, fault: Fault) -> None:
+    slack.closed["C9"] = "not_in_channel"
+    queue = LiveQueue(ENDED, held=True)
+    async with bot(slack, queue=queue):
+        await slack.command("/run", "1", channel="C9")
+        await slack.see("Starting…", to="U1")
+        slack.clock.at += 1801
+        del slack.closed["C9"]
+        slack.faults["chat.postEphemeral"] = [fault]
+        queue.going.set()
+        if fault.drop:
+            await slack.until(lambda: slack.called("chat.postEphemeral"), "an attempt")
+        else:
+            await slack.see("torch 2.13.0", to="U1")
+
+    assert len([each for each in slack.shown(to="U1") if "torch 2.13.0" in each.text]) <= 1
 
 
 async def test_a_post_that_slack_took_before_it_failed_is_there_at_most_twice(slack: FakeSlack) -> None:
