@@ -16,8 +16,8 @@ from bot.core.ids import ChannelId, ItemId, Platform, UserId
 from bot.core.kinds.choosing import Choosable
 from bot.core.schedule import PostId
 from tests.adapters.discord import rules
-from tests.adapters.discord.fake_discord import MANAGE_SERVER, Message, discord
-from tests.adapters.discord.test_daily import Server
+from tests.adapters.discord.fake_discord import MANAGE_SERVER, Interaction, Message, Someone, discord
+from tests.adapters.discord.server import Server
 from tests.adapters.simulated import Simulated
 from tests.adapters.slack.fake_slack import FakeSlack, Shown, words
 from tests.adapters.slack.square import WORKSPACE, Square, TownTime
@@ -214,13 +214,13 @@ class OnDiscord:
         name, _, rest = line.removeprefix("/").partition(" ")
         arguments = [argument.name for argument in COMMANDS[name].arguments]
         given = dict(zip(arguments, rest.split(maxsplit=max(len(arguments) - 1, 0)), strict=False))
-        return _on_discord(await self._someone(who).command(name, **given))
+        return await self._seen(await self._someone(who).command(name, **given))
 
     async def press(self, who: str, seen: Seen, label: str) -> Seen:
-        return _on_discord(await self._someone(who).press(seen.source, label))
+        return await self._seen(await self._someone(who).press(seen.source, label))
 
     async def send(self, who: str, form: Seen, **values: str) -> Seen:
-        return _on_discord(await self._someone(who).submit(form.source, **values))
+        return await self._seen(await self._someone(who).submit(form.source, **values))
 
     async def passes(self, length: timedelta) -> None:
         await self.server.passes(length)
@@ -231,14 +231,15 @@ class OnDiscord:
     def digests(self) -> Sequence[Seen]:
         return [_message(each) for each in self.server.digests()]
 
-    def _someone(self, who: str) -> Any:
+    async def _seen(self, made: Interaction) -> Seen:
+        """What stands there in the end; on a busy machine a message may say for a moment that it is thinking."""
+        if made.original is None:
+            return Seen("a form", True, {}, made)
+        await self.server.fake.until(lambda: not made.message.loading)
+        return _message(made.message)
+
+    def _someone(self, who: str) -> Someone:
         return self.server.someone(who, 10 + PEOPLE.index(who), MANAGE_SERVER if who == "Ada" else 0)
-
-
-def _on_discord(interaction: Any) -> Seen:
-    if interaction.original is None:
-        return Seen("a form", True, {}, interaction)
-    return _message(interaction.message)
 
 
 def _message(message: Message) -> Seen:
