@@ -159,7 +159,7 @@ async def post_questions(store: Store, log: Log, bank: Bank, platform: Platform,
     """Post the questions of the day on a platform until cancelled; any number of processes may do it."""
     async with Gathering(store.redis) as calls:
         schedules, dailies = RedisSchedules(calls), RedisDailies(calls)
-        await Posting(Pool(bank), schedules, dailies, {platform: chat}, RedisRate(calls), log).run()
+        await Posting(Pool(bank), schedules, dailies, {platform: chat}, store.rate(), log).run()
 
 
 def build_days(store: Store, log: Log, bank: Bank) -> Days:

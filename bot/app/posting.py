@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from bot.app.cards import notice
 from bot.app.daily_pool import Pool
 from bot.app.daily_views import digest, question, reveal
+from bot.app.turns import Turns
 from bot.core.daily import Claim, Later, Post, PostState, Task
 from bot.core.errors import BadInput, Unavailable
 from bot.core.ids import ChannelId, Platform, Tenant
@@ -61,9 +62,8 @@ class Posting:
         self._schedules = schedules
         self._dailies = dailies
         self._chats = chats
-        self._rate = rate
         self._log = log
-        self._per_second = per_second
+        self._turns = {each: Turns(rate, f"post:{each.value}", per_second, pause) for each in chats}
         self._pause = pause
         self._tasks: Mapping[Task, Callable[[Claim], Awaitable[None]]] = {
             Task.POST: self._post,
@@ -228,10 +228,7 @@ class Posting:
 
     async def _turn(self, post: Post) -> None:
         """Wait for our turn under the platform's rate, which all processes share."""
-        bucket = f"post:{Platform(post.tenant[0]).value}"
-        wait = await self._rate.take(bucket, self._per_second, burst=max(1, int(self._per_second / 4)))
-        if wait > 0:
-            await self._pause(wait)
+        await self._turns[Platform(post.tenant[0])].take()
 
     async def _sent(self, claim: Claim, post: Post, message: str, *, doubted: bool) -> None:
         """A message is out: note it, take it away if it is not the one, and go on to the next date."""
