@@ -66,10 +66,15 @@ def bot(with_worker: bool) -> None:
 @cli.command("discord-invite")
 @click.argument("application_id")
 def discord_invite(application_id: str) -> None:
-    """Print the link that adds the bot to a Discord server with the few permissions it needs."""
+    """Print the link that adds the bot to a Discord server with the few permissions it needs.
+
+    A second link adds its commands to one person, who then has them everywhere; User Install must be ticked at
+    discord.com/developers/applications, Installation.
+    """
     from bot.adapters.discord.serving import invite_url
 
     click.echo(invite_url(application_id))
+    click.echo(f"for one person: {invite_url(application_id, one_person=True)}")
 
 
 @cli.command("slack-manifest")

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from bot.app.decks import CARDS
 from bot.app.desk import Desk
+from bot.app.setup import VERBS
 from bot.app.study import SHELVES
 from bot.bank.load import FOLDER, load
 from bot.bootstrap import Store, build_desk, open_store, post_questions
@@ -139,7 +140,8 @@ async def _slack(
 def suggestions(bank: Bank) -> dict[str, Callable[[str], list[str]]]:
     """What to offer while someone types an argument, by ``command.argument``."""
     quizzes = [clip(f"{quiz.number} · {quiz.title}", 100) for quiz in bank.quizzes.values()]
-    offers = {"quiz.what": quizzes}
+    topics = [clip(f"{topic.id} · {topic.title}", 100) for topic in bank.topics]
+    offers = {"quiz.what": quizzes, "leaderboard.topic": topics, "daily.what": list(VERBS)}
     for name, kinds in {"flashcards": (CARDS,), **{name: shelf.kinds for name, shelf in SHELVES.items()}}.items():
         items = [item for section in bank.sections_of(*kinds) for item in section.items]
         offers[f"{name}.what"] = list(dict.fromkeys(item.topic for item in items))

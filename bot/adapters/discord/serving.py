@@ -49,10 +49,13 @@ _IDENTIFY_SECONDS = 5.5
 """Discord refuses two starts within 5 seconds (events/gateway)."""
 
 
-def invite_url(application_id: str) -> str:
-    """The link that adds the bot to a server with the few permissions it needs. Raises ConfigError."""
+def invite_url(application_id: str, *, one_person: bool = False) -> str:
+    """The link that adds the bot to a server with the few permissions it needs; or its commands to one person, who then
+    has them everywhere. Raises ConfigError."""
     if not application_id.isascii() or not application_id.isdigit():
         raise ConfigError("The application id is a number: discord.com/developers/applications, General Information.")
+    if one_person:
+        return f"{INVITE}?client_id={application_id}&scope=applications.commands&integration_type=1"
     return f"{INVITE}?client_id={application_id}&scope=bot+applications.commands&permissions={PERMISSIONS}"
 
 

@@ -424,8 +424,8 @@ class FakeDiscord:
     def _forbidden(
         self, channel: str, permission: int, files: Mapping[str, bytes] | None = None
     ) -> web.Response | None:
-        if channel in self.gone:
-            return refusal(404, 10003)
+        if channel in self.gone or (channel in self.messages and channel not in self.threads):
+            return refusal(404, 10003)  # a thread has the id of its message, once there is one
         if not self._may(channel, VIEW):
             return refusal(403, 50001)
         allowed = self._may(channel, permission) and (not files or self._may(channel, ATTACH))

@@ -27,7 +27,10 @@ from tests.adapters.discord.fake_discord import TOKEN, FakeDiscord, discord
 from tests.app.building import House
 from tests.app.fakes import FakeLog, FakeQueue
 
-TUNING = replace(DEFAULT, between_edits=0.2, elsewhere=0.05, retry=0.05, close=0.3, patience=0.15)
+TUNING = replace(DEFAULT, between_edits=0.2, elsewhere=0.05, retry=0.05, close=0.3, patience=2.0, busy_patience=2.0)
+"""On a busy machine everything takes longer; what is announced only because of that would be another story."""
+HASTY = replace(TUNING, patience=0.15, busy_patience=1.0)
+"""For stories about what takes long."""
 OK = RunResult(Outcome.OK, "tensor(3)\n", exit_status=0, seconds=0.01, torch_version="2.13.0")
 
 

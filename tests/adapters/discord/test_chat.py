@@ -165,6 +165,7 @@ async def test_without_threads_the_reply_stands_below_its_message(lacking: int) 
 async def test_a_reply_is_found_in_its_thread_and_taken_away_there() -> None:
     async with a_channel() as channel:
         question = await channel.post()
+        assert await channel.find(f"{KEY}-digest", question) == []
         digest = await channel.reply(question)
         assert await channel.find(f"{KEY}-digest", question) == [digest]
 

@@ -381,5 +381,6 @@ def test_the_invitation_asks_for_no_more_than_is_needed() -> None:
         "https://discord.com/oauth2/authorize?client_id=110&scope=bot+applications.commands"
         f"&permissions={ALL_PERMISSIONS}"
     )
+    assert "permissions" not in invite_url("110", one_person=True)
     with pytest.raises(ConfigError):
         invite_url("abc")

@@ -158,11 +158,11 @@ async def test_a_process_that_dies_while_it_sends_is_made_good_by_the_next(redis
 async def test_a_storm_of_limits_only_delays_the_question(redis: Redis) -> None:
     async with server(redis) as here, here.bot():
         await here.plan()
-        here.fake.fail("post", *(Fault(429, retry_after=45.0) for _ in range(3)))
+        here.fake.fail("post", *(Fault(429, retry_after=45.0) for _ in range(6)))
         await here.passes(HOUR + timedelta(seconds=100))
         assert here.questions() == []
 
-        await here.passes(5 * timedelta(minutes=1))
+        await here.passes(10 * timedelta(minutes=1))
         assert len(here.questions()) == 1
 
 

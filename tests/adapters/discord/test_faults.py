@@ -15,7 +15,7 @@ from bot.core.errors import ConfigError
 from bot.core.ids import Tenant, UserId
 from bot.core.runs import Finished, Refusal, RefusalReason, RunFile, RunId
 from tests.adapters.discord.fake_discord import ATTACH, CHANNEL, GUILD, TOKEN, Fault, Someone, discord, modal_data
-from tests.adapters.discord.living import OK, TUNING, Parts, bot_on_discord, running
+from tests.adapters.discord.living import HASTY, OK, TUNING, Parts, bot_on_discord, running
 from tests.adapters.discord.test_conversation import bob, play, right, shown_result
 from tests.adapters.views import PNG
 
@@ -171,7 +171,7 @@ class SlowHouse(Parts):
 async def test_a_slow_private_answer_is_announced_in_private() -> None:
     parts = SlowHouse()
     parts.slow = 0.4
-    async with bot_on_discord(parts) as bot:
+    async with bot_on_discord(parts, tuning=HASTY) as bot:
         answer = await Someone(bot.fake).command("quiz", what="11")
 
         assert (answer.kind, bool(answer.message.to)) == (5, True)
@@ -181,7 +181,7 @@ async def test_a_slow_private_answer_is_announced_in_private() -> None:
 
 async def test_a_slow_verdict_still_takes_the_place_of_its_question() -> None:
     parts = SlowHouse()
-    async with bot_on_discord(parts) as bot:
+    async with bot_on_discord(parts, tuning=HASTY) as bot:
         ada = Someone(bot.fake)
         question = await ada.command("quiz", what="11")
         parts.slow = 0.4
@@ -193,7 +193,7 @@ async def test_a_slow_verdict_still_takes_the_place_of_its_question() -> None:
 
 async def test_a_slow_error_to_a_button_comes_beside_its_card() -> None:
     parts = SlowHouse()
-    async with bot_on_discord(parts) as bot:
+    async with bot_on_discord(parts, tuning=HASTY) as bot:
         ada = Someone(bot.fake)
         result = await play(ada, "11")
         question = await ada.press(result, "Play again")
@@ -213,7 +213,7 @@ async def test_a_slow_error_to_a_button_comes_beside_its_card() -> None:
 
 async def test_a_slow_share_is_public() -> None:
     parts = SlowHouse()
-    async with bot_on_discord(parts) as bot:
+    async with bot_on_discord(parts, tuning=HASTY) as bot:
         ada = Someone(bot.fake)
         result = await play(ada, "11")
         parts.slow = 0.4
@@ -228,7 +228,7 @@ async def test_a_slow_refusal_of_a_run_is_not_shown_to_all() -> None:
     parts = Parts()
     parts.queue.slow = 0.4
     parts.queue.refusal = Refusal(RefusalReason.USER_FULL, 3)
-    async with bot_on_discord(parts) as bot:
+    async with bot_on_discord(parts, tuning=HASTY) as bot:
         ada = Someone(bot.fake)
         asked = await ada.command("run", code="x")
 
@@ -241,7 +241,7 @@ async def test_a_slow_refusal_of_a_run_is_not_shown_to_all() -> None:
 async def test_a_slow_run_is_announced_and_its_result_replaces_the_announcement() -> None:
     parts = Parts()
     parts.queue.slow = 0.4
-    async with bot_on_discord(parts) as bot:
+    async with bot_on_discord(parts, tuning=HASTY) as bot:
         asked = await Someone(bot.fake).command("run", code="x")
         bot.queue.happens(await bot.queue.started(), Finished(OK))
 
@@ -252,7 +252,7 @@ async def test_a_slow_run_is_announced_and_its_result_replaces_the_announcement(
 async def test_a_hung_store_is_acknowledged_in_time_by_everyone() -> None:
     parts = SlowHouse()
     parts.slow = 4.0
-    async with bot_on_discord(parts) as bot:
+    async with bot_on_discord(parts, tuning=HASTY) as bot:
         answers = await asyncio.gather(
             *(Someone(bot.fake, f"P{n}", str(12 * 10**17 + n)).command("quiz", what="11") for n in range(100))
         )
@@ -488,7 +488,7 @@ async def test_a_result_waits_for_discord_to_come_back() -> None:
 async def test_the_announcement_of_a_slow_answer_survives_a_fault() -> None:
     parts = SlowHouse()
     parts.slow = 0.5
-    async with bot_on_discord(parts) as bot:
+    async with bot_on_discord(parts, tuning=HASTY) as bot:
         bot.fake.fail("callback", Fault(503))
         bot.fake.fail("edit", Fault(503))
         answer = await Someone(bot.fake).command("quiz", what="11")
@@ -594,7 +594,7 @@ async def test_a_click_after_the_end_of_a_run_is_answered() -> None:
 async def test_more_people_than_we_can_answer_are_told_so() -> None:
     parts = SlowHouse()
     parts.slow = 1.0
-    async with bot_on_discord(parts, tuning=replace(TUNING, most=5)) as bot:
+    async with bot_on_discord(parts, tuning=replace(HASTY, most=5)) as bot:
         answers = await asyncio.gather(
             *(Someone(bot.fake, f"P{n}", str(12 * 10**17 + n)).command("quiz", what="11") for n in range(12))
         )

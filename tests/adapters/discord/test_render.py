@@ -12,6 +12,7 @@ from bot.adapters.discord import markup, render
 from bot.adapters.discord.registry import registered
 from bot.adapters.discord.render import Card
 from bot.app.commands import COMMANDS
+from bot.cli.bot import suggestions
 from bot.core.actions import Action, AskQuiz, Codec
 from bot.core.ids import ChannelId, Tenant, UserId
 from bot.core.questions import Item
@@ -228,6 +229,15 @@ def test_suggestions_are_typed_by_what_stands_before_the_dot() -> None:
         {"name": "12 · Deployment", "value": "12"},
     ]
     assert len(offered) == 25
+
+
+def test_what_is_offered_while_typing_belongs_to_an_argument_without_choices() -> None:
+    offered = suggestions(BANK)
+    arguments = {f"{command.name}.{each.name}": each for command in COMMANDS.values() for each in command.arguments}
+
+    assert {name for name in offered if name not in arguments or arguments[name].choices} == set()
+    assert offered["leaderboard.topic"]("AUTOG")[0].startswith("autograd · ")
+    assert offered["daily.what"]("pa") == ["pause"]
 
 
 def test_all_commands_are_registered_within_the_limits() -> None:
