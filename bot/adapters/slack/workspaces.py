@@ -119,12 +119,18 @@ class Workspaces(AsyncAuthorize):
         self._log = log
         self._now = now
         self._cache: OrderedDict[Tenant, tuple[_Record, float]] = OrderedDict()
+        self._unsaved: dict[Tenant, _Record] = {}
+        """Renewed tokens that the store has not taken yet: Slack gives them once."""
 
     async def __call__(
         self, *, context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None, **_: Any
     ) -> AuthorizeResult | None:
-        """Who we are in a workspace; None where the app is not installed."""
-        record = await self._record(tenant(Platform.SLACK, team_id or enterprise_id or ""))
+        """Who we are in a workspace; None where the app is not installed. While the store is away we go on without a
+        name and a token: what needs one says so to whoever waits."""
+        try:
+            record = await self._record(tenant(Platform.SLACK, team_id or enterprise_id or ""))
+        except Unavailable:
+            return AuthorizeResult(enterprise_id=enterprise_id, team_id=team_id)
         if record is None:
             return None
         return AuthorizeResult(
@@ -145,6 +151,7 @@ class Workspaces(AsyncAuthorize):
     async def leave(self, workspace: Tenant) -> None:
         """A workspace took the app away."""
         self._cache.pop(workspace, None)
+        self._unsaved.pop(workspace, None)
         await self._store.delete(workspace)
         self._log.info("slack.uninstalled", tenant=workspace)
 
@@ -180,9 +187,17 @@ class Workspaces(AsyncAuthorize):
         self._keep(workspace, record)
 
     async def _record(self, workspace: Tenant) -> _Record | None:
+        if unsaved := self._unsaved.get(workspace):
+            await self._save_renewed(workspace)
+            return unsaved
         record, until = self._cache.get(workspace, (None, 0.0))
         if record is None or until < self._now():
-            text = await self._store.find(workspace)
+            try:
+                text = await self._store.find(workspace)
+            except Unavailable:
+                if record is None:
+                    raise
+                return record  # known from before: better than silence
             if text is None:
                 self._cache.pop(workspace, None)
                 return None
@@ -215,8 +230,17 @@ class Workspaces(AsyncAuthorize):
             str(answer["refresh_token"]),
             int(self._now()) + int(answer["expires_in"]),
         )
-        await self.save(workspace, renewed)
+        self._unsaved[workspace] = renewed
+        await self._save_renewed(workspace)
         return renewed
+
+    async def _save_renewed(self, workspace: Tenant) -> None:
+        """Keep a renewed token; one that the store does not take now is tried again at its next use."""
+        try:
+            await self.save(workspace, self._unsaved[workspace])
+            self._unsaved.pop(workspace, None)
+        except Unavailable:
+            self._log.warning("slack.token_not_saved", tenant=workspace)
 
     def _keep(self, workspace: Tenant, record: _Record) -> None:
         self._cache[workspace] = (record, self._now() + CACHE_SECONDS)

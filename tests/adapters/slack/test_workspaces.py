@@ -30,13 +30,17 @@ class MemoryInstallations:
 
     records: dict[Tenant, str] = field(default_factory=dict)
     away: bool = False
+    full: bool = False
+    """It answers, but takes nothing new."""
 
     async def save(self, tenant: Tenant, record: str) -> None:
-        if self.away:
+        if self.away or self.full:
             raise Unavailable
         self.records[tenant] = record
 
     async def find(self, tenant: Tenant) -> str | None:
+        if self.away:
+            raise Unavailable
         return self.records.get(tenant)
 
     async def delete(self, tenant: Tenant) -> None:
@@ -107,6 +111,16 @@ async def test_a_workspace_without_the_app_is_told_to_install_it(slack: FakeSlac
     assert slack.called("response_url")[0]["text"] == NOT_INSTALLED
 
 
+@pytest.mark.parametrize("line", ["/help", "/run", "/setup"])
+async def test_while_the_store_is_away_people_are_told_to_try_again(slack: FakeSlack, line: str) -> None:
+    async with installing(slack, MemoryInstallations(away=True)) as (running, _):
+        ack = await slack.command(line, "1" if line == "/run" else "")
+        await slack.until(lambda: slack.shown(to="U1"), "an answer")
+
+    assert ack.status == 200
+    assert not running.events("slack.failed")
+
+
 async def test_a_state_works_once_in_time_and_only_if_it_is_ours(slack: FakeSlack) -> None:
     store = MemoryInstallations()
     async with installing(slack, store) as (_, browser):
@@ -157,6 +171,43 @@ async def test_replicas_renew_a_token_once_before_it_ends(slack: FakeSlack) -> N
     tokens = {await replica.token(Tenant("sT2")) for replica in replicas}
 
     assert tokens == {slack.installed["T2"]} != {before}
+    assert len(slack.called("oauth.v2.access")) == 2
+
+
+async def test_a_token_that_is_known_is_used_while_the_store_is_away(slack: FakeSlack) -> None:
+    store = MemoryInstallations()
+    slack.codes["code"] = "T2"
+    async with installing(slack, store) as (_, browser):
+        await browser.back(await browser.begin(), "code")
+    workspaces = Workspaces(
+        distribution(store), AsyncWebClient(base_url=slack.api), MemoryOnce(slack), FakeLog(), slack.clock
+    )
+    known = await workspaces.token(Tenant("sT2"))
+    slack.clock.at += 300
+    store.away = True
+
+    assert await workspaces.token(Tenant("sT2")) == known
+    with pytest.raises(Unavailable):
+        await workspaces.token(Tenant("sT3"))
+
+
+async def test_a_renewed_token_that_the_store_did_not_take_is_used_and_saved_later(slack: FakeSlack) -> None:
+    store, log = MemoryInstallations(), FakeLog()
+    slack.codes["code"] = "T2"
+    async with installing(slack, store) as (_, browser):
+        await browser.back(await browser.begin(), "code")
+    slack.clock.at += 11 * 3600
+    client = AsyncWebClient(base_url=slack.api)
+    workspaces = Workspaces(distribution(store), client, MemoryOnce(slack), log, slack.clock)
+    store.full = True
+
+    renewed = await workspaces.token(Tenant("sT2"))
+    assert renewed == slack.installed["T2"]
+    assert renewed not in store.records[Tenant("sT2")]
+    store.full = False
+    assert await workspaces.token(Tenant("sT2")) == renewed
+    assert renewed in store.records[Tenant("sT2")]
+    assert [event for event, _ in log.events] == ["slack.token_not_saved"]
     assert len(slack.called("oauth.v2.access")) == 2
 
 
