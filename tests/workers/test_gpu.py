@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bot.core.runs import Capability, Limits, Outcome
+from bot.core.runs import Capability, Finished, Limits, Outcome, Refusal, RefusalReason, RunId, Running, Waiting
+from bot.store.server import embedded_server
+from tests.workers.building import a_queue, an_order, quick
 from tests.workers.gpu_building import CARD, PROFILE, FakeWatch, gpu_sandbox
 from workers.inside import gpu
 from workers.limits import LIMITS
@@ -27,6 +29,7 @@ from workers.sandbox.gpu import GpuSandbox
 from workers.sandbox.gpu_profile import gpu_profile
 from workers.sandbox.gpu_watch import SLACK_BYTES, DriverWatch, cleared
 from workers.sandbox.profile import CPU
+from workers.worker import WorkerSettings, serve
 
 GPU = LIMITS[Capability.GPU]
 
@@ -470,3 +473,34 @@ async def test_closing_leaves_no_process_behind(tmp_path: Path) -> None:
     assert watch.closed == 1
     with pytest.raises(SandboxUnavailable, match="closed"):
         await sandbox.run("1", Limits())
+
+
+async def test_gpu_orders_reach_the_gpu_worker_and_an_unhealthy_gpu_is_told_at_once(tmp_path: Path) -> None:
+    watch, stop = FakeWatch(), asyncio.Event()
+    async with embedded_server(tmp_path / "redis") as url, a_queue(url) as queue:
+        settings = WorkerSettings(queue=quick(), limits=GPU, device=CARD.name, restart=0.2)
+        sandbox = gpu_sandbox(tmp_path, watch)
+        serving = asyncio.create_task(serve(url, sandbox, slots=1, name="g1", settings=settings, stop=stop))
+        try:
+            order = replace(an_order("torch.ones(3, device='cuda').sum().item()"), capability=Capability.GPU)
+            async with asyncio.timeout(60):
+                while isinstance(await queue.submit(order), Refusal):  # noqa: ASYNC110 (a condition of the outside)
+                    await asyncio.sleep(0.1)
+            running, *_, finished = [event async for event in queue.follow(order.id) if not isinstance(event, Waiting)]
+            watch.used = 1 << 30  # something of that run is still there
+            refused = None
+            async with asyncio.timeout(60):
+                while not isinstance(refused, Refusal):
+                    await asyncio.sleep(0.1)
+                    refused = await queue.submit(replace(order, id=RunId(str(time.monotonic_ns()))))
+        finally:
+            stop.set()
+            await asyncio.wait_for(serving, 60)
+
+    assert isinstance(running, Running)
+    assert running.device == CARD.name
+    assert isinstance(finished, Finished)
+    assert (finished.result.output, finished.result.device) == ("3.0\n", CARD.name)
+    assert finished.result.gpu_peak_memory_bytes is not None
+    assert refused.reason is RefusalReason.WORKER_UNAVAILABLE
+    assert "unhealthy" in refused.detail
