@@ -12,7 +12,7 @@ RUN python -m venv /opt/torchquiz \
 
 FROM python:3.12-slim-bookworm
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends bubblewrap libseccomp2 tini \
+    && apt-get install -y --no-install-recommends bubblewrap tini \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 torchquiz
 COPY --from=build /opt/torchquiz /opt/torchquiz

@@ -131,6 +131,17 @@ def finished_card(run: RunId, address: Address, source: str, result: RunResult) 
     )
 
 
+_SIGNALS = {
+    4: "an illegal instruction",
+    6: "an abort",
+    7: "a bus error",
+    8: "an arithmetic error",
+    9: "which ends a program at once",
+    11: "a segmentation fault",
+    31: "a forbidden system call",
+}
+
+
 def outcome_words(result: RunResult) -> str:
     """How a run ended, in one sentence with the limit it met."""
     limits = result.limits
@@ -150,7 +161,8 @@ def outcome_words(result: RunResult) -> str:
         case Outcome.TOO_MUCH_OUTPUT:
             return f"Stopped after {_bytes(limits.output_bytes)} of output, the limit."
         case Outcome.KILLED:
-            return f"Killed by signal {result.signal}."
+            meaning = _SIGNALS.get(result.signal or 0, "")
+            return f"Killed by signal {result.signal}{f', {meaning}' if meaning else ''}."
         case Outcome.CANCELLED:
             return "Cancelled."
         case Outcome.REFUSED:

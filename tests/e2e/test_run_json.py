@@ -132,7 +132,7 @@ async def test_killed(url: str, tmp_path: Path) -> None:
     told = await ran(url, tmp_path, "import ctypes\nprint('begun')\nctypes.string_at(0)")
 
     assert (told["outcome"], told["signal"], told["exit"]) == ("killed", signal.SIGSEGV, None)
-    assert told["message"] == "Killed by signal 11."
+    assert told["message"] == "Killed by signal 11, a segmentation fault."
 
 
 async def test_cancelled_by_ctrl_c(url: str, tmp_path: Path) -> None:
