@@ -208,9 +208,15 @@ def refusal_words(refusal: Refusal, on: Capability = Capability.CPU) -> str:
     missing = f"{off}: no {'GPU ' if instead else ''}worker is online. `torchquiz worker"
     return {
         RefusalReason.NO_WORKER: f"{missing}{' --device cuda:0' if instead else ''}` starts one.{instead}",
-        RefusalReason.WORKER_UNAVAILABLE: f"{off}: {refusal.detail} {refusal.fix}".rstrip() + instead,
+        RefusalReason.WORKER_UNAVAILABLE: f"{off}: {_told_by(refusal)}{instead}",
         RefusalReason.QUEUE_FULL: f"The line is full ({plural(limit, 'run')} waiting). Please try again in a moment.",
         RefusalReason.TEAM_FULL: f"This team already has {plural(limit, 'run')} waiting. Please try again in a moment.",
         RefusalReason.USER_FULL: f"You already have {plural(limit, 'run')} on the way. Wait for one, or cancel it.",
         RefusalReason.TOO_LARGE: f"I run at most {MAX_SOURCE_BYTES // 1024} KiB of code.",
     }[refusal.reason]
+
+
+def _told_by(refusal: Refusal) -> str:
+    """What the worker said, which comes as it is logged: without a capital and a full stop."""
+    fix = refusal.fix[:1].upper() + refusal.fix[1:]
+    return " ".join(said if said.endswith((".", "?", "!")) else f"{said}." for said in (refusal.detail, fix) if said)

@@ -1,4 +1,4 @@
-"""A run queue whose worker is still warming up: hands runs in as soon as it is ready."""
+"""A run queue whose CPU worker is still warming up: hands runs in as soon as it is ready."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from bot.core.runs import Accepted, Cancelled, Completion, Refusal, RunEvent, RunId, RunOrder
+from bot.core.runs import Accepted, Cancelled, Capability, Completion, Refusal, RunEvent, RunId, RunOrder
 from bot.ports import RunQueue
 
 
 class WaitingQueue:
-    """The RunQueue port over another one. `submit` waits until `ready` is done, successful or not, up to a deadline."""
+    """The RunQueue port over another one. `submit` of a CPU run waits until `ready` is set, up to a deadline."""
 
     def __init__(self, queue: RunQueue, ready: asyncio.Event, seconds: float) -> None:
         self._queue = queue
@@ -20,8 +20,9 @@ class WaitingQueue:
 
     async def submit(self, order: RunOrder) -> Accepted | Refusal:
         """Hand in a run; past the deadline the queue itself says what is missing."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._ready.wait(), self._seconds)
+        if order.capability is Capability.CPU:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ready.wait(), self._seconds)
         return await self._queue.submit(order)
 
     def follow(self, run: RunId) -> AsyncIterator[RunEvent]:

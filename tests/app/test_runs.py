@@ -122,6 +122,10 @@ async def test_every_outcome_has_words() -> None:
             ),
             "Running code is off: bubblewrap is missing. Run apt-get install bubblewrap.",
         ),
+        (
+            Refusal(RefusalReason.WORKER_UNAVAILABLE, detail="bubblewrap is missing", fix="install it"),
+            "Running code is off: bubblewrap is missing. Install it.",
+        ),
         (Refusal(RefusalReason.QUEUE_FULL, 100), "The line is full (100 runs waiting)."),
         (Refusal(RefusalReason.TEAM_FULL, 20), "This team already has 20 runs waiting."),
         (Refusal(RefusalReason.USER_FULL, 3), "You already have 3 runs on the way."),
