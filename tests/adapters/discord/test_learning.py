@@ -1,0 +1,40 @@
+"""Drilling cards and seeing one's progress on Discord, over the wire."""
+
+from __future__ import annotations
+
+from tests.adapters.discord.fake_discord import Someone
+from tests.adapters.discord.living import bot_on_discord
+from tests.adapters.views import PNG
+
+
+async def test_a_card_is_drilled_in_one_private_message() -> None:
+    async with bot_on_discord() as bot:
+        ada = Someone(bot.fake)
+        card = (await ada.command("flashcards", what="autograd 3")).message
+        assert card.to == ada.id
+        assert "Flashcards · Autograd · 1 of 3" in card.text
+
+        await ada.press(card, "Show")
+        assert list(card.buttons)[:5] == [
+            "1 Not at all · now",
+            "2 Barely · 10 min",
+            "3 With effort · 1 d",
+            "4 Well · 2 d",
+            "5 Perfectly · 8 d",
+        ]
+        await ada.press(card, "4 Well · 2 d")
+        assert "2 of 3" in card.text
+        await ada.press(card, "Undo")
+        assert "That rating is taken back" in card.text
+
+
+async def test_progress_is_private_and_has_a_picture_with_alt_text() -> None:
+    async with bot_on_discord() as bot:
+        ada = Someone(bot.fake)
+        progress = (await ada.command("stats")).message
+
+        assert progress.to == ada.id
+        assert "Your progress" in progress.text
+        (picture,) = progress.files.values()
+        assert picture.startswith(PNG)
+        assert "A calendar of the last 8 weeks, still empty." in str(progress.body)
