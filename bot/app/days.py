@@ -11,6 +11,8 @@ from bot.app.posting import Posting
 from bot.core.daily import Post, PostState
 from bot.core.errors import Unavailable
 from bot.core.ids import Caller, ChannelId, Platform, Tenant
+from bot.core.schedule import upcoming
+from bot.core.schedule_words import moment_text
 from bot.core.text import line
 from bot.core.views import Text, View
 from bot.ports import Chat, Dailies, DemoClock, Log, Schedules
@@ -87,12 +89,20 @@ class Days:
         return View((Text(line(told)),), f"It is {today} now.", private=False)
 
     async def _news(self, before: Post | None, newest: Post | None) -> str:
-        if newest and (before is None or newest.id != before.id):
-            closed = before and before.state is PostState.OPEN
-            old = " The one before has closed: it shows its solution, and a thread tells how it went." if closed else ""
-            return f"A new question of the day has come.{old}"
-        if await self._schedules.of_tenant(self._tenant):
-            return "No question came on this day. When the next ones come: `/schedules`"
+        closed = before and newest and before.state is PostState.OPEN and newest.state is not PostState.OPEN
+        comes = newest and (before is None or newest.id != before.id)
+        told = ["A new question of the day has come."] if comes else [await self._next_one()]
+        if closed or (comes and before and before.state is PostState.OPEN):
+            told.append("The one before has closed: it shows its solution, and a thread tells how it went.")
+        return " ".join(told)
+
+    async def _next_one(self) -> str:
+        planned = await self._schedules.of_tenant(self._tenant)
+        ahead = sorted((due.due, each.zone) for each in planned for due in upcoming(each, self.clock.now(), 1))
+        if ahead:
+            return f"No question came on this day; the next comes {moment_text(*ahead[0])}."
+        if planned:
+            return "No question is planned now: `/schedules`"
         return "Plan a question of the day with `/setup`, and the next day brings the first."
 
     async def _pass(self, posting: Posting) -> None:

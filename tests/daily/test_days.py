@@ -55,10 +55,14 @@ async def test_a_week_makes_a_streak_and_moves_the_boards(town: Town) -> None:
 
 async def test_a_day_without_a_question_says_so(town: Town) -> None:
     assert "Plan a question of the day with /setup" in words(await town.say("Ada", "/next"))
-    await planned(town)
+    await planned(town, days="wed")
+    assert "No question came on this day; the next comes Wed 5 Mar, 09:30 CET." in words(await town.say("Ada", "/next"))
+    await town.say("Ada", "/next")
+    closing = words(await town.say("Ada", "/next"))
+    assert "the next comes Wed 12 Mar, 09:30 CET. The one before has closed" in closing
     await town.say("Ada", "/daily pause", admin=True)
 
-    assert "No question came on this day" in words(await town.say("Ada", "/next"))
+    assert "No question is planned now" in words(await town.say("Ada", "/next"))
 
 
 async def test_two_who_ask_at_once_get_two_days(town: Town) -> None:
