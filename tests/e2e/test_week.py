@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tests.e2e.test_browser import PHONE, overflow, say, tab_to, violations
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 DEADLINE_MS = 30_000
+AT = f"{datetime.now(UTC) + timedelta(hours=12):%H:00}"
+"""Half a day away, so that no question comes by itself while a test runs."""
 
 
 async def enter(browser: Browser, url: str) -> Page:
@@ -52,6 +55,8 @@ async def plan_by_keyboard(page: Page) -> None:
     await page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="Question of the day")
     await expect(dialog.get_by_label("Time, such as 09:30")).to_be_focused(timeout=DEADLINE_MS)
+    await page.keyboard.press("Control+A")
+    await page.keyboard.type(AT)
     await dialog.get_by_label("Days").fill("daily")
     await page.keyboard.press("Control+Enter")
     await page.get_by_role("button", name="Save").wait_for()
@@ -95,7 +100,7 @@ async def test_a_week_passes_in_a_minute_and_goes_on_after_a_restart(browser: Br
 async def test_the_next_day_is_reached_by_keyboard_and_its_thread_folds(browser: Browser, tmp_path: Path) -> None:
     async with demo(tmp_path) as running:
         page = await enter(browser, running.url)
-        await say(page, "/setup 9:00 UTC daily")
+        await say(page, f"/setup {AT} UTC daily")
         await page.get_by_role("button", name="Save").click()
         await page.locator(".card").filter(has_text="Saved. The next question comes").wait_for()
         await tab_to(page, "Next day", back=True)
@@ -113,7 +118,7 @@ async def test_the_next_day_is_reached_by_keyboard_and_its_thread_folds(browser:
 
 
 async def test_the_terminal_plays_the_same_week(tmp_path: Path) -> None:
-    lines = ["/setup 9:00 UTC daily", "!1", *["/next", "A"] * 7, "/leaderboard", ""]
+    lines = [f"/setup {AT} UTC daily", "!1", *["/next", "A"] * 7, "/leaderboard", ""]
     status, printed, _ = await torchquiz(tmp_path, "chat", "--name", "Ada", stdin="\n".join(lines))
 
     assert status == 0
