@@ -52,8 +52,9 @@ def demo(install: str) -> None:
 def bot(with_worker: bool) -> None:
     """Talk on Discord and Slack, whichever has its token set.
 
-    DISCORD_TOKEN for Discord; SLACK_BOT_TOKEN with SLACK_APP_TOKEN (or SLACK_SIGNING_SECRET) for Slack. REDIS_URL names
-    the Redis that replicas and workers share; without it one of our own is started.
+    DISCORD_TOKEN for Discord; SLACK_BOT_TOKEN with SLACK_APP_TOKEN (or SLACK_SIGNING_SECRET) for Slack, or
+    SLACK_CLIENT_ID for every workspace that installs the app (docs/slack.md). REDIS_URL names the Redis that replicas
+    and workers share; without it one of our own is started.
 
     Behind a proxy: DISCORD_API_BASE, DISCORD_GATEWAY_URL and SLACK_API_BASE replace the platforms' own addresses. For
     many processes: DISCORD_SHARDS (0-3/8 is the first four of eight), or DISCORD_PUBLIC_KEY for interactions by HTTP.

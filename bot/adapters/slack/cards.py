@@ -29,6 +29,11 @@ SHUT_OUT = (
     "type /invite and my name."
 )
 
+INVITE = (
+    "I am not in this channel yet, so I can't post here. Type /invite and my name before the first question is due."
+)
+_OUTSIDE = frozenset({"not_in_channel", "channel_not_found"})
+
 Seal = render.Seal
 
 
@@ -138,6 +143,18 @@ class Cards:
         if first:
             self._log.warning("slack.shut_out", tenant=source.tenant, channel=source.channel, reason=code)
             await self.apologise(source, SHUT_OUT.format(code=code))
+
+    async def remind_of_invitation(self, source: Source) -> None:
+        """Something is to be posted in a channel later: where we are not in it, say so now."""
+        if source.place.direct:
+            return
+        try:
+            await self._api.history(source.tenant, source.place.channel, self._now())
+        except RefusedError as refused:
+            if refused.code in _OUTSIDE:
+                await self.apologise(source, INVITE)
+        except Unavailable as failed:
+            self._log.info("slack.not_looked", tenant=source.tenant, reason=str(failed))
 
     async def forget(self, tenant: Tenant, files: Sequence[str]) -> None:
         """Delete the files of a result that was taken away."""

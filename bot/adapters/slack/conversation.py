@@ -22,6 +22,7 @@ from bot.adapters.slack.parse import (
     Submitted,
     deletes,
     for_admins,
+    plans,
     starts_run,
 )
 from bot.adapters.slack.people import People
@@ -201,6 +202,8 @@ class Conversation:
                 await self._reply(event, lambda caller: self._desk.say(caller, line))
             case Pressed(_, wire):
                 await self._reply(event, lambda caller: self._desk.press(caller, wire))
+                if plans(event):
+                    await self._cards.remind_of_invitation(event.source)
                 if event.card is None:
                     await self._home(event.source)
             case Submitted(_, wire, values):

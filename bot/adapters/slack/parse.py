@@ -13,7 +13,7 @@ from bot.adapters.slack.place import Place, usable_until
 from bot.adapters.slack.render import FORM
 from bot.app.commands import COMMANDS
 from bot.app.run_cards import CODE_FIELD
-from bot.core.actions import FOR_ADMINS, VERBS, DeleteRun, RunAgain, RunProof, SubmitRun
+from bot.core.actions import FOR_ADMINS, VERBS, DeleteRun, RunAgain, RunProof, SaveSchedule, SubmitRun
 from bot.core.ids import ChannelId, Platform, Tenant, UserId, tenant
 from bot.core.text import snippet
 
@@ -27,6 +27,7 @@ _VERB_OF = {kind: verb for verb, kind in VERBS.items()}
 _RUNS = frozenset({_VERB_OF[RunAgain], _VERB_OF[SubmitRun]})
 _PROOF = _VERB_OF[RunProof]
 _DELETE = _VERB_OF[DeleteRun]
+_SAVE = _VERB_OF[SaveSchedule]
 _FOR_ADMINS = frozenset(_VERB_OF[kind] for kind in FOR_ADMINS)
 
 
@@ -140,6 +141,11 @@ def for_admins(event: Said | Pressed | Submitted) -> bool:
         command = COMMANDS.get(name.lower())
         return command is not None and (command.admins or (command.name == "daily" and bool(rest.strip())))
     return _verb(event.wire) in _FOR_ADMINS
+
+
+def plans(event: Pressed) -> bool:
+    """Whether the button saves what is to be posted in this channel."""
+    return _verb(event.wire) == _SAVE
 
 
 def deletes(event: Pressed) -> bool:

@@ -65,6 +65,9 @@ class Square:
         plan = await self.slack.see("is this right?", to="UADA")
         await self.slack.press(plan, "Save", user="UADA")
         await self.slack.see("Saved.", to="UADA")
+        await self.slack.until(
+            lambda: self.slack.called("conversations.history"), "a look whether we are in the channel"
+        )
 
     async def letters(self, message: Shown) -> tuple[str, str]:
         """The letters of the right option and of a wrong one, found through the store as no player could."""

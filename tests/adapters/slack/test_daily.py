@@ -166,6 +166,20 @@ async def test_a_channel_that_shut_us_out_is_told_to_its_planner_once_and_is_not
     assert len(square.posted()) == 1
 
 
+@pytest.mark.parametrize("code", ["not_in_channel", "channel_not_found", ""])
+async def test_whoever_plans_where_the_bot_is_not_is_told_to_invite_it(square: Square, code: str) -> None:
+    if code:
+        square.slack.closed[CHANNEL] = code
+    async with square.served():
+        await square.planned()
+        if code:
+            await square.slack.see("I am not in this channel yet", to="UADA")
+    told = [each for each in square.slack.shown(to="UADA") if "not in this channel yet" in each.text]
+
+    assert len(told) == bool(code)
+    assert len(await square.town.schedules.of_tenant(WORKSPACE)) == 1
+
+
 FAULTS = [
     pytest.param(Fault(status=500), id="5xx"),
     pytest.param(Fault(status=503, accept=True), id="5xx after it was accepted"),
