@@ -85,7 +85,8 @@ _MEMORY_ERRORS = "can't allocate memory|DefaultCPUAllocator|MemoryError|Cannot a
 _PROCESS_ERRORS = "can't start new thread|Resource temporarily unavailable"
 _HINTS: Mapping[str, str] = {
     "EOFError: EOF when reading a line": (
-        "Nobody can type here: give `input()` its answer in the code, for example `name = 'Ada'`."
+        "Nobody can type here. End the code with a line `# stdin:` and below it what `input()` shall read, each line "
+        "as a comment: `# Ada`."
     ),
     "ModuleNotFoundError: No module named": _NO_PIP,
     "No such file or directory: '(?:pip3?|conda|git|apt|apt-get)'": _NO_PIP,

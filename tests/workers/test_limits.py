@@ -38,6 +38,24 @@ def test_an_installation_typed_as_code_is_told_what_there_is(typed: str) -> None
     assert "no pip install here" in hint
 
 
+@pytest.mark.parametrize(
+    ("source", "read"),
+    [
+        ("x = input()\n# stdin:\n# Ada\n#  42\n#\n# end", "Ada\n 42\n\nend\n"),
+        ("x = input()\n# stdin: Ada\n", "Ada\n"),
+        ("x\n#stdin:\n#Ada", "Ada\n"),
+        ("x\n# Stdin:\n\n", ""),
+        ("# stdin:\n# a\nx = 1", None),
+        ("x = (\n# stdin:\n# a\n)", None),
+        ("print('# stdin: a')", None),
+        ("x\n# a comment", None),
+        ("", None),
+    ],
+)
+def test_what_a_snippet_reads_stands_in_the_comment_that_ends_it(source: str, read: str | None) -> None:
+    assert snippet.typed(source) == read
+
+
 # Classification
 
 

@@ -357,6 +357,22 @@ async def test_everyday_torch_works(sandbox: Sandbox, name: str) -> None:
     assert (result.outcome, result.output, result.error) == (Outcome.OK, "done\n", "")
 
 
+async def test_input_reads_the_comment_that_ends_the_snippet(sandbox: Sandbox) -> None:
+    source = "import sys\nname = input('Who? ')\nprint(name, sys.stdin.read().split())\n# stdin:\n# Ada é\n# 1 2\n# 3"
+
+    result = await ran(sandbox, source)
+
+    assert (result.outcome, result.output) == (Outcome.OK, "Who? Ada é ['1', '2', '3']\n")
+
+
+async def test_a_process_of_the_snippet_reads_the_same_input(sandbox: Sandbox) -> None:
+    source = (
+        "import os, subprocess\nsubprocess.run(['/usr/bin/cat'])\nprint(os.path.exists('/proc/self/fd/3'))\n# stdin: x"
+    )
+
+    assert (await ran(sandbox, source)).output == "x\nFalse\n"
+
+
 async def test_inductor_is_replaced_with_a_notice(sandbox: Sandbox) -> None:
     result = await ran(sandbox, "f = torch.compile(lambda x: x + 1, mode='max-autotune')\nprint(f(torch.ones(1)))")
 

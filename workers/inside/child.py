@@ -91,6 +91,7 @@ def main(channel: int, output: int, page: mmap.mmap, landlock_version: int, filt
     except wire.Closed:
         os._exit(0)
     _limit(request["limits"], request["memory_unbounded"])
+    _answer_input(snippet.typed(request["source"]))
     code = _compile(request["source"], page)
     os.close(_CHANNEL)  # from here on the snippet has descriptors 0, 1 and 2
     status = _execute(code, page) if code is not None else 1
@@ -189,6 +190,18 @@ def _limit(limits: dict[str, Any], memory_unbounded: bool) -> None:
         if ceiling != resource.RLIM_INFINITY:
             soft, hard = min(soft, ceiling), min(hard, ceiling)
         resource.setrlimit(which, (soft, hard))
+
+
+def _answer_input(text: str | None) -> None:
+    """Put what the snippet shall read in the place of its standard input; without it, that is empty."""
+    if text is None:
+        return
+    descriptor = os.memfd_create("stdin")
+    with open(descriptor, "wb", closefd=False) as file:
+        file.write(text.encode("utf-8", "replace"))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.dup2(descriptor, 0)
+    os.close(descriptor)
 
 
 def _compile(source: str, page: mmap.mmap) -> snippet.Compiled | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 import traceback
 from dataclasses import dataclass
 from types import CodeType
 
 FILE = "<snippet>"
+_STDIN = re.compile(r"#\s*stdin:[ \t]*(.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,20 @@ def compiled(source: str) -> Compiled:
         return Compiled(compile(tree, FILE, "exec"), None)
     tree.body.pop()
     return Compiled(compile(tree, FILE, "exec"), compile(ast.Expression(last.value), FILE, "eval"))
+
+
+def typed(source: str) -> str | None:
+    """What the snippet shall read on standard input: the comment that ends it, after a line ``# stdin:``; None for
+    nothing. A comment, so that it travels with the code through every chat and the code stays plain Python."""
+    lines = source.rstrip().split("\n")
+    for position in range(len(lines) - 1, -1, -1):
+        if not lines[position].startswith("#"):
+            return None
+        if found := _STDIN.match(lines[position]):
+            first = [found[1]] if found[1] else []
+            rest = [line[2:] if line.startswith("# ") else line[1:] for line in lines[position + 1 :]]
+            return "".join(f"{line}\n" for line in (*first, *rest))
+    return None
 
 
 def described(error: BaseException) -> tuple[str, int | None]:
