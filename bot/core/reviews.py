@@ -366,12 +366,13 @@ def queue(book: Notebook, facts: Iterable[Subject], now: datetime, *, new: bool 
     unmet: list[Subject] = []
     ready: list[tuple[datetime, bool, Subject]] = []
     for subject in facts:
-        recall = book.card(subject.fact).recall
-        if recall is None:
+        card = book.card(subject.fact)
+        if card.recall is None:
             unmet.append(subject)
-        elif recall.due <= now:
-            missed = recall.due - recall.reviewed <= SHORT_STEP and now - recall.reviewed < 2 * SHORT_STEP
-            ready.append((recall.due, missed, subject))
+        elif card.is_due(now):
+            before = card.recall.reviewed
+            missed = card.recall.due - before <= SHORT_STEP and now - before < 2 * SHORT_STEP
+            ready.append((card.recall.due, missed, subject))
     ready.sort()
     turns: Counter[str] = Counter()
     ordered: list[tuple[int, float, int, Subject]] = []

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from tests.adapters.discord.fake_discord import Someone
+from tests.adapters.discord.fake_discord import FakeDiscord, Message, Someone
 from tests.adapters.discord.living import bot_on_discord
 from tests.adapters.views import PNG
+
+
+async def shows(fake: FakeDiscord, message: Message, words: str) -> None:
+    """Wait until the message does."""
+    await fake.until(lambda: not message.loading and message.versions and words in message.text)
 
 
 async def test_a_card_is_drilled_in_one_private_message() -> None:
@@ -12,9 +17,10 @@ async def test_a_card_is_drilled_in_one_private_message() -> None:
         ada = Someone(bot.fake)
         card = (await ada.command("flashcards", what="autograd 3")).message
         assert card.to == ada.id
-        assert "Flashcards · Autograd · 1 of 3" in card.text
+        await shows(bot.fake, card, "Flashcards · Autograd · 1 of 3")
 
         await ada.press(card, "Show")
+        await shows(bot.fake, card, "How well did you know it?")
         assert list(card.buttons)[:5] == [
             "1 Not at all · now",
             "2 Barely · 10 min",
@@ -23,9 +29,9 @@ async def test_a_card_is_drilled_in_one_private_message() -> None:
             "5 Perfectly · 8 d",
         ]
         await ada.press(card, "4 Well · 2 d")
-        assert "2 of 3" in card.text
+        await shows(bot.fake, card, "2 of 3")
         await ada.press(card, "Undo")
-        assert "That rating is taken back" in card.text
+        await shows(bot.fake, card, "That rating is taken back")
 
 
 async def test_progress_is_private_and_has_a_picture_with_alt_text() -> None:
@@ -34,7 +40,7 @@ async def test_progress_is_private_and_has_a_picture_with_alt_text() -> None:
         progress = (await ada.command("stats")).message
 
         assert progress.to == ada.id
-        assert "Your progress" in progress.text
+        await shows(bot.fake, progress, "Your progress")
         (picture,) = progress.files.values()
         assert picture.startswith(PNG)
         assert "A calendar of the last 8 weeks, still empty." in str(progress.body)
