@@ -147,7 +147,7 @@ def build_desk(
         runs,
         daily,
         Setup(bank, pool, schedules, daily, settings.zone),
-        Reports(pool, dailies),
+        Reports(pool, dailies, schedules),
         Privacy(RedisPersonalData(store.redis)),
         *([days] if days else []),
         follow=memory.follow,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from bot.app.answers import Answers, pressed, sent, typed
 from bot.app.cards import notice
 from bot.app.daily_pool import Pool
 from bot.app.setup import admin_only
 from bot.core.actions import JudgeReport, OpenReport, SubmitReport
+from bot.core.daily import Later, Task
 from bot.core.errors import BadInput, StaleButton
 from bot.core.ids import Caller
 from bot.core.text import clip, display_name, line
 from bot.core.views import Block, Bullets, Button, Field, Form, Heading, Look, Text, View, plain
-from bot.ports import Dailies
+from bot.ports import Dailies, Schedules
 
 KINDS = ("wrong", "ambiguous", "typo", "outdated", "comment")
 SHOWN = 5
@@ -23,9 +25,10 @@ MAX_TEXT = 500
 class Reports:
     """Takes reports, shows them to admins, and carries out what they decide."""
 
-    def __init__(self, pool: Pool, dailies: Dailies) -> None:
+    def __init__(self, pool: Pool, dailies: Dailies, schedules: Schedules) -> None:
         self._pool = pool
         self._dailies = dailies
+        self._schedules = schedules
 
     def answers(self) -> Answers:
         """Reporting mistakes, and judging reports."""
@@ -83,6 +86,8 @@ class Reports:
             raise StaleButton
         if action.verdict == "void":
             await self._dailies.void(post, "an admin found a mistake")
+            again = Later(Task.CLOSE, post.day, timedelta(0))  # its message is to say so, also where it closed before
+            await self._schedules.add(post.tenant, post.channel, post.schedule, again)
         await self._dailies.settle_reports(caller.tenant, action.post)
         said = {
             "void": "Taken out: everyone who answered keeps 1 point, and every board is right again.",

@@ -85,7 +85,7 @@ class Town:
             runs,
             daily,
             Setup(BANK, pool, self.schedules, daily, "Europe/Berlin"),
-            Reports(pool, self.dailies),
+            Reports(pool, self.dailies, self.schedules),
             Privacy(RedisPersonalData(self.redis)),
             reviews,
             Stats(BANK, memory, scores, local_days, weeks_picture, self.dailies),

@@ -300,6 +300,23 @@ async def test_a_reported_question_is_voided_and_every_board_is_right_again(town
     assert any("taken out: an admin found a mistake" in words(each.view) for each in town.threads())
 
 
+async def test_a_question_voided_after_its_close_says_so_where_it_was_asked(town: Town) -> None:
+    await planned(town)
+    await town.pass_time(HOUR)
+    (message,) = town.posted()
+    await town.press("Bob", message.view, (await letters(town, message))[0])
+    await town.pass_time(DAY)
+    form = await town.press("Bob", message.view, "Report a mistake")
+    await town.send("Bob", form, kind="wrong")
+    assert "taken out" not in words(message.view)
+
+    await town.press("Ada", await town.say("Ada", "/reports", admin=True), "Void and rescore 1", admin=True)
+    await town.pass_time(timedelta(minutes=10))
+
+    assert "taken out: an admin found a mistake" in words(message.view)
+    assert len(town.threads()) == 1
+
+
 async def test_elsewhere_the_open_question_of_a_channel_where_one_answers_is_shown(town: Town) -> None:
     await planned(town)
     await town.pass_time(HOUR)
