@@ -13,7 +13,7 @@ from bot.core.schedule import Mode
 from bot.core.schedule_words import moment_text
 from bot.core.scoring import DAILY_TRY
 from bot.core.text import display_name, letter, line, plural
-from bot.core.views import Block, Button, Heading, Line, Look, Note, Span, Style, Text, View
+from bot.core.views import Block, Bullets, Button, Heading, Line, Look, Note, Span, Style, Text, View, plain
 
 HOW = {
     Mode.INSTANT: "The first answer counts. You alone see your verdict.",
@@ -72,6 +72,24 @@ def digest(post: Post, item: Choosable, milestones: Sequence[tuple[str, UserId, 
         fallback=f"How it went: {_share(post)}",
         buttons=(*_after(post, item), Button("Leaderboard", ShowBoard("month", "channel"))),
         private=False,
+    )
+
+
+def taken_out(post: Post) -> View:
+    """What the thread gets when a closed question is taken out."""
+    return View((Heading("This question was taken out"), *_void(post)), "This question was taken out", private=False)
+
+
+def reported(post: Post, said: Sequence[str]) -> View:
+    """What whoever planned a question hears when someone reported a mistake in it."""
+    title = f"A mistake was reported in the question of {post.day:%d %b}"
+    return View(
+        blocks=(
+            Heading(title),
+            Bullets(tuple(plain(display_name(each, "comment")) for each in said)),
+            Text(line("Judge it in that channel: `/reports`. Taking the question out puts every board right.")),
+        ),
+        fallback=title,
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.app.cards import notice
+from bot.app.corrections import Corrections
 from bot.app.daily_pool import Pool
 from bot.app.daily_views import digest, question, reveal
 from bot.app.turns import Turns
@@ -65,11 +66,14 @@ class Posting:
         self._log = log
         self._turns = {each: Turns(rate, f"post:{each.value}", per_second, pause) for each in chats}
         self._pause = pause
+        corrections = Corrections(pool, schedules, dailies, chats)
         self._tasks: Mapping[Task, Callable[[Claim], Awaitable[None]]] = {
             Task.POST: self._post,
             Task.CLOSE: self._close,
             Task.COUNT: self._count,
             Task.CHECK: self._check,
+            Task.REPORT: corrections.report,
+            Task.AMEND: corrections.amend,
         }
 
     async def run(self) -> None:

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from bot.app.answers import Answers, pressed, sent, typed
 from bot.app.cards import notice
+from bot.app.corrections import PATIENCE
 from bot.app.daily_pool import Pool
 from bot.app.setup import admin_only
 from bot.core.actions import JudgeReport, OpenReport, SubmitReport
-from bot.core.daily import Later, Task
+from bot.core.daily import Later, Post, Task
 from bot.core.errors import BadInput, StaleButton
 from bot.core.ids import Caller
 from bot.core.text import clip, display_name, line
@@ -56,6 +57,7 @@ class Reports:
         text = clip(" ".join(values.get("text", "").split()), MAX_TEXT)
         if not await self._dailies.report(caller, action.post, f"{kind}: {text}"):
             raise StaleButton("That question is no longer there.")
+        await self._note(await self._dailies.post(caller.tenant, action.post), Task.REPORT, PATIENCE)
         return notice("Thank you. The admins will see it; if the question is taken out, all boards are put right.")
 
     async def overview(self, caller: Caller, _: str = "") -> View:
@@ -86,8 +88,7 @@ class Reports:
             raise StaleButton
         if action.verdict == "void":
             await self._dailies.void(post, "an admin found a mistake")
-            again = Later(Task.CLOSE, post.day, timedelta(0))  # its message is to say so, also where it closed before
-            await self._schedules.add(post.tenant, post.channel, post.schedule, again)
+            await self._note(post, Task.AMEND, timedelta(0))
         await self._dailies.settle_reports(caller.tenant, action.post)
         said = {
             "void": "Taken out: everyone who answered keeps 1 point, and every board is right again.",
@@ -95,3 +96,7 @@ class Reports:
             "reject": "Rejected. The points stay as they are.",
         }
         return notice(said[action.verdict], in_place=True)
+
+    async def _note(self, post: Post | None, task: Task, wait: timedelta) -> None:
+        if post:
+            await self._schedules.add(post.tenant, post.channel, post.schedule, Later(task, post.day, wait))

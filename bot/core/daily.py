@@ -155,6 +155,10 @@ class Task(StrEnum):
     """Bring the counter under the question up to date."""
     CHECK = "v"
     """Look for a second message of the same question, and take it away."""
+    REPORT = "r"
+    """Tell whoever planned the question that someone reported a mistake in it."""
+    AMEND = "a"
+    """Say in the channel that the question was taken out."""
 
 
 @dataclass(frozen=True, slots=True)
