@@ -53,6 +53,10 @@ class RedisInstallations:
         except RedisError as error:
             raise translated(error) from error
 
+    async def renew(self, tenant: Tenant, record: str) -> None:
+        """Replace the record of a workspace that is still here; one that left meanwhile stays away."""
+        await call(self._redis, self._swap, [keys.INSTALLATIONS], [tenant, "", self._sealed(tenant, record)])
+
     async def find(self, tenant: Tenant) -> str | None:
         """The record of a workspace."""
         try:

@@ -107,6 +107,17 @@ async def test_a_token_that_was_renewed_while_keys_change_is_not_set_back(lonely
     assert await installations(lonely, NEW, OLD).find(T1) == "renewed"
 
 
+async def test_a_renewed_record_does_not_bring_a_workspace_back_that_left(lonely: Redis) -> None:
+    store = installations(lonely)
+    await store.save(T1, "first")
+    await store.renew(T1, "second")
+    assert await store.find(T1) == "second"
+    await store.delete(T1)
+    await store.renew(T1, "third")
+
+    assert await store.find(T1) is None
+
+
 # ---- leaving
 
 
@@ -197,6 +208,13 @@ async def test_a_strange_name_removes_nothing_else(lonely: Redis) -> None:
 async def test_a_store_that_is_away_is_told_as_that() -> None:
     store = installations(command_client("redis://127.0.0.1:1"))
 
-    for step in (store.save(T1, RECORD), store.find(T1), store.delete(T1), store.check(), store.erase_left()):
+    for step in (
+        store.save(T1, RECORD),
+        store.renew(T1, RECORD),
+        store.find(T1),
+        store.delete(T1),
+        store.check(),
+        store.erase_left(),
+    ):
         with pytest.raises(Unavailable):
             await step

@@ -50,6 +50,10 @@ class Installations(Protocol):
         """Keep the record of a workspace."""
         ...
 
+    async def renew(self, tenant: Tenant, record: str) -> None:
+        """Replace the record of a workspace that is still here."""
+        ...
+
     async def find(self, tenant: Tenant) -> str | None:
         """The record of a workspace."""
         ...
@@ -237,7 +241,7 @@ class Workspaces(AsyncAuthorize):
     async def _save_renewed(self, workspace: Tenant) -> None:
         """Keep a renewed token; one that the store does not take now is tried again at its next use."""
         try:
-            await self.save(workspace, self._unsaved[workspace])
+            await self._store.renew(workspace, json.dumps(asdict(self._unsaved[workspace])))
             self._unsaved.pop(workspace, None)
         except Unavailable:
             self._log.warning("slack.token_not_saved", tenant=workspace)

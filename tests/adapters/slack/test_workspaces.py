@@ -38,6 +38,10 @@ class MemoryInstallations:
             raise Unavailable
         self.records[tenant] = record
 
+    async def renew(self, tenant: Tenant, record: str) -> None:
+        if tenant in self.records:
+            await self.save(tenant, record)
+
     async def find(self, tenant: Tenant) -> str | None:
         if self.away:
             raise Unavailable
