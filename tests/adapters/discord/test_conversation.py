@@ -173,6 +173,19 @@ async def test_a_run_ends_with_its_figure_in_place_of_its_progress() -> None:
         await bot.queue.until(lambda: len(bot.queue.shown) == 1)
 
 
+async def test_a_formula_is_turned_over_to_its_text_and_its_picture() -> None:
+    async with bot_on_discord() as bot:
+        ada = Someone(bot.fake)
+        name = await ada.command("reference", what="1")
+        formula = await ada.press(name.message, "Formula")
+
+        assert formula.message is name.message
+        assert "MSE = (1/n) · Σᵢ (ŷᵢ − yᵢ)²" in formula.message.text
+        assert formula.message.files["formula-01-mse.png"].startswith(PNG)
+        gallery = next(part for part in rules.walk(formula.message.body["components"]) if part["type"] == 12)
+        assert gallery["items"][0]["description"].startswith("Mean squared error equals one over n")
+
+
 async def test_a_short_run_is_not_slowed_by_its_progress() -> None:
     async with bot_on_discord() as bot:
         ada = Someone(bot.fake)

@@ -184,6 +184,20 @@ async def test_long_output_and_figures_come_as_files_in_the_thread_and_go_with_t
         await slack.until(lambda: not slack.files, "the files to go")
 
 
+async def test_a_formula_is_text_for_all_and_a_picture_in_the_thread_of_the_reader(slack: FakeSlack) -> None:
+    async with bot(slack):
+        await slack.command("/reference", "1")
+        card = await slack.see("Mean squared error", to="U1")
+        await slack.press(card, "Formula")
+        await slack.see("MSE = (1/n)", to="U1")
+        note = await slack.see("The files that go with your card are in this thread.")
+        await slack.until(lambda: any(file.get("thread") == note.ts for file in slack.files.values()), "the picture")
+
+    (file,) = slack.files.values()
+    assert file["content"].startswith(PNG[:8])
+    assert file["alt"].startswith("Mean squared error equals one over n")
+
+
 async def test_files_that_slack_refuses_are_named_missing(slack: FakeSlack) -> None:
     slack.faults["files.getUploadURLExternal"] = [Fault(error="missing_scope")]
     queue = LiveQueue(ended("x", RunFile("figure-1.png", PNG, "A plot")))
