@@ -85,6 +85,7 @@ class Prover:
         self._queue = queue
         self._width = width
         self._known = frozenset(known)
+        self._alone = asyncio.Lock()
 
     async def prove(self, wanted: Iterable[Snippet]) -> AsyncIterator[Ran]:
         """Run each snippet twice; results come as they are done, in no order."""
@@ -108,28 +109,35 @@ class Prover:
         return await (self._proof(snippet) if snippet.claim is Claim.PROOF else self._sample(snippet))
 
     async def _proof(self, snippet: Snippet) -> Ran:
-        first = await run_once(self._queue, twice(snippet.source))
-        if first.outcome is Outcome.TIMED_OUT:  # two at once may be too much for a busy machine
-            first = await run_once(self._queue, snippet.source)
+        first = await self._run(twice(snippet.source), in_need=snippet.source)
         output, again, _ = first.output.rpartition(_AGAIN)
         output = output if again else first.output
         problem = problem_of(replace(first, output=output))
         if not problem and not again:
-            problem = problem_of(await run_once(self._queue, _seeded(snippet.source)))
+            problem = problem_of(await self._run(_seeded(snippet.source)))
             problem = f"with another seed: {problem}" if problem else ""
         if not problem and snippet.digest not in self._known:
-            problem = _survivors(await run_once(self._queue, negated(snippet.source)))
+            problem = _survivors(await self._run(negated(snippet.source)))
         return Ran(snippet, output, first.torch_version, problem)
 
     async def _sample(self, snippet: Snippet) -> Ran:
-        first = await run_once(self._queue, snippet.source)
+        first = await self._run(snippet.source)
         problem = problem_of(first)
         if not problem:
-            second = await run_once(self._queue, snippet.source)
+            second = await self._run(snippet.source)
             problem = problem_of(second)
             if not problem and second.output != first.output:
                 problem = "prints something else each time; seed it, and print no addresses or times"
         return Ran(snippet, first.output, first.torch_version, problem)
+
+    async def _run(self, source: str, in_need: str = "") -> RunResult:
+        """The result of a run. What runs out of time gets one more try, or `in_need` in its place, and no other second
+        try beside it: the machine may be busy."""
+        result = await run_once(self._queue, source)
+        if result.outcome is not Outcome.TIMED_OUT:
+            return result
+        async with self._alone:
+            return await run_once(self._queue, in_need or source)
 
 
 _AGAIN = "held again from another seed\n"

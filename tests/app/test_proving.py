@@ -148,7 +148,7 @@ def test_an_assert_that_nobody_would_miss_is_found_by_negating_it(proof: str, un
         (ok("done\n"), ""),
         (ok("a warning on the way\ndone\n"), ""),
         (ok("2\n3\ndone\n"), "the assert in line 2 may be negated and nothing fails; it proves nothing"),
-        (RunResult(Outcome.TIMED_OUT), "with its asserts negated: Stopped after 10 s, the time limit."),
+        (RunResult(Outcome.KILLED, signal=11), "with its asserts negated: Killed by signal 11"),
     ],
 )
 async def test_a_new_proof_runs_a_third_time_with_its_asserts_negated(
@@ -186,6 +186,16 @@ async def test_a_sample_runs_after_its_preamble_as_shown(one: Bank) -> None:
 
     assert (snippet.claim, snippet.source) == (Claim.SAMPLE, "x = 1\nprint(x)\n")
     assert snippet.key.endswith("#code")
+
+
+async def test_what_runs_out_of_time_is_tried_once_more(one: Bank) -> None:
+    late = RunResult(Outcome.TIMED_OUT)
+
+    (ran,) = await prove(sample_bank(one), ScriptedQueue([late, ok("1\n"), late, ok("1\n")]))
+    (hung,) = await prove(sample_bank(one), ScriptedQueue([late, late]))
+
+    assert ran.problem == ""
+    assert hung.problem.startswith("Stopped after 10 s")
 
 
 async def test_a_sample_that_prints_something_else_each_time_is_refused(one: Bank) -> None:
