@@ -27,6 +27,7 @@ from scripts.seccomp_profile import profile
 from tests.e2e.processes import environment, torchquiz
 from workers.limits import LIMITS
 
+pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").iterdir())
@@ -67,7 +68,7 @@ def under_profile(*command: str) -> subprocess.CompletedProcess[str]:
     if os.geteuid() == 0:
         powers = "-all,+setuid,+setgid,+kill,+dac_override" + ("" if python_is_open() else ",+sys_admin")
         wrapped = ("setpriv", "--bounding-set", powers, "--", *wrapped)
-    return subprocess.run(wrapped, cwd=ROOT, capture_output=True, text=True, timeout=110)
+    return subprocess.run(wrapped, cwd=ROOT, capture_output=True, text=True, timeout=250)
 
 
 def test_the_whole_jail_is_built_and_holds_under_the_shipped_filter() -> None:

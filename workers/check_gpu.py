@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import statistics
@@ -23,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.core.runs import Capability, Outcome, RunResult
+from workers.gpu_probes import ENDLESS, FACTS, FAULT, FILL, FIRST, LEAVE, LOOK, SEARCH, WAIT, Failed, Process, since
 from workers.limits import LIMITS
 from workers.nvml import Card
 from workers.sandbox.base import SandboxUnavailable
@@ -34,43 +34,6 @@ _SLOW = 120.0  # to import torch from a cold disk
 _CLEAR_SECONDS = 10.0
 _ENDLESS_SECONDS = 2.0
 _WARM_RUNS = 5
-
-_FACTS = """
-import json, sys
-import torch
-print(json.dumps({"torch": torch.__version__, "cuda": torch.version.cuda, "available": torch.cuda.is_available(),
-                  "python": sys.version.split()[0]}), flush=True)
-"""
-_FIRST = "print(torch.ones(2, device='cuda').sum().item(), flush=True)\n"
-_WAIT = "import sys; sys.stdin.readline()\n"
-_FILL = """
-held = []
-try:
-    while True:
-        held.append(torch.ones(1 << 26, device="cuda"))
-except torch.cuda.OutOfMemoryError:
-    pass
-torch.cuda.synchronize()
-print("full", len(held), flush=True)
-"""
-_ENDLESS = 'torch.cuda._sleep(1 << 62)\nprint("begun", flush=True)\ntorch.cuda.synchronize()\nprint("ended")\n'
-_LOOK = """
-import os
-def opens(path):
-    try:
-        os.close(os.open(path, os.O_RDWR))
-    except OSError:
-        return False
-    return True
-print([torch.cuda.device_count(), sum(opens(f"/dev/nvidia{number}") for number in range(64))])
-"""
-_LEAVE = "x = torch.full((1 << 26,), 12345.0, device='cuda'); torch.cuda.synchronize()"
-_SEARCH = "print(int((torch.empty(1 << 26, device='cuda') == 12345.0).sum()))"
-_FAULT = "torch.zeros(1, device='cuda')[torch.tensor([1 << 30], device='cuda')].cpu()"
-
-
-class Failed(Exception):
-    """A check could not be carried out; str() says why."""
 
 
 @dataclass(slots=True)
@@ -135,7 +98,7 @@ class Check:
         facts = self.report.facts
         facts.update(asked=self._device, device=None)
         try:
-            async with self._process(_FACTS) as told:
+            async with self._process(FACTS) as told:
                 facts.update(json.loads(await told.line(_SLOW)))
         except Failed as error:
             facts.update(problem=f"torch cannot be imported: {error}", fix="pip install torch")
@@ -174,20 +137,20 @@ class Check:
 
     async def _cold(self, check: str) -> None:
         began = time.monotonic()
-        async with self._process("import torch\n" + _FIRST) as process:
+        async with self._process("import torch\n" + FIRST) as process:
             said = await process.line(_SLOW)
-            self.report.add(check, said == "2.0", seconds=_since(began))
+            self.report.add(check, said == "2.0", seconds=since(began))
 
     async def _warm(self, check: str) -> None:
-        async with self._process("import torch\n" + _FIRST + _WAIT + _FIRST) as process:
+        async with self._process("import torch\n" + FIRST + WAIT + FIRST) as process:
             await process.line(_SLOW)
             began = time.monotonic()
             process.tell()
-            self.report.add(check, await process.line(_SLOW) == "2.0", seconds=_since(began))
+            self.report.add(check, await process.line(_SLOW) == "2.0", seconds=since(began))
 
     async def _hog(self, check: str) -> None:
         before = await self._used()
-        async with self._process("import torch\n" + _FILL + _WAIT) as process:
+        async with self._process("import torch\n" + FILL + WAIT) as process:
             said = await process.line(_SLOW)
             during = await self._used()
             seconds = await process.killed()
@@ -199,7 +162,7 @@ class Check:
 
     async def _endless(self, check: str) -> None:
         before = await self._used()
-        async with self._process("import torch\n" + _ENDLESS) as process:
+        async with self._process("import torch\n" + ENDLESS) as process:
             begun = await process.line(_SLOW)
             ended = await process.line(_ENDLESS_SECONDS, optional=True)
             seconds = await process.killed()
@@ -228,7 +191,7 @@ class Check:
             self.report.skip("everything in the jail", error.problem, error.fix)
             return
         try:
-            self.report.add("jail: self-test", True, probes=tested.probes, seconds=_since(began))
+            self.report.add("jail: self-test", True, probes=tested.probes, seconds=since(began))
             for check, work in (
                 ("jail, warm: snippet to first CUDA output", self._jail_warm),
                 ("jail: other devices are invisible", self._jail_others),
@@ -247,30 +210,30 @@ class Check:
             await sandbox.ready()
             began = time.monotonic()
             first: list[float] = []
-            await _ran(sandbox, _FIRST, listener=lambda _, began=began, first=first: first.append(_since(began)))  # type: ignore[misc]
+            await _ran(sandbox, FIRST, listener=lambda _, began=began, first=first: first.append(since(began)))  # type: ignore[misc]
             seconds += first[:1]
         median = round(statistics.median(seconds), 4) if seconds else None
         self.report.add(check, len(seconds) == _WARM_RUNS, median_seconds=median, target_seconds=0.05)
 
     async def _jail_others(self, check: str, sandbox: GpuSandbox) -> None:
-        result = await _ran(sandbox, _LOOK)
+        result = await _ran(sandbox, LOOK)
         seen = json.loads(result.output)
         assert self._card is not None
         self.report.add(check, seen == [1, 1], devices=seen[0], device_files=seen[1], hidden=self._card.gpus - 1)
 
     async def _jail_leftovers(self, check: str, sandbox: GpuSandbox) -> None:
-        await _ran(sandbox, _LEAVE)
-        result = await _ran(sandbox, _SEARCH)
+        await _ran(sandbox, LEAVE)
+        result = await _ran(sandbox, SEARCH)
         self.report.add(check, result.output.strip() == "0", found=result.output.strip())
 
     async def _jail_fault(self, check: str, sandbox: GpuSandbox) -> None:
-        faulted, after = await _ran(sandbox, _FAULT), await _ran(sandbox, _FIRST)
+        faulted, after = await _ran(sandbox, FAULT), await _ran(sandbox, FIRST)
         holds = faulted.outcome is not Outcome.OK and after.outcome is Outcome.OK
         self.report.add(check, holds, outcome=str(faulted.outcome), then=str(after.outcome))
 
     async def _jail_hog(self, check: str, sandbox: GpuSandbox) -> None:
         before = await self._used()
-        result = await _ran(sandbox, _FILL)
+        result = await _ran(sandbox, FILL)
         began = time.monotonic()
         await sandbox.ready()  # only comes when the memory is back
         self.report.add(
@@ -279,15 +242,15 @@ class Check:
             outcome=str(result.outcome),
             bytes_before=before,
             bytes_peak=result.gpu_peak_memory_bytes,
-            seconds_to_next_context=_since(began),
+            seconds_to_next_context=since(began),
         )
 
     async def _jail_endless(self, check: str, sandbox: GpuSandbox) -> None:
         began = time.monotonic()
-        result = await _ran(sandbox, _ENDLESS, seconds=_ENDLESS_SECONDS)
-        ended, killed = result.outcome, _since(began)
+        result = await _ran(sandbox, ENDLESS, seconds=_ENDLESS_SECONDS)
+        ended, killed = result.outcome, since(began)
         await sandbox.ready()
-        after = await _ran(sandbox, _FIRST)
+        after = await _ran(sandbox, FIRST)
         holds = ended is Outcome.TIMED_OUT and after.outcome is Outcome.OK
         self.report.add(check, holds, outcome=str(ended), limit_seconds=_ENDLESS_SECONDS, seconds_to_end=killed)
 
@@ -308,53 +271,11 @@ class Check:
             await process.killed()
 
 
-class Process:
-    """A Python of its own."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def line(self, seconds: float, *, optional: bool = False) -> str:
-        """Its next line, "" past the deadline when that is allowed. Raises Failed."""
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        try:
-            read = (await asyncio.wait_for(self._process.stdout.readline(), seconds)).decode(errors="replace").strip()
-        except TimeoutError:
-            read = ""
-            if not optional:
-                raise Failed(f"no answer within {seconds:g} s") from None
-        if not read and not optional:
-            said = (await self._process.stderr.read()).decode(errors="replace").strip()
-            raise Failed(said.splitlines()[-1] if said else "it ended without a word")
-        return read
-
-    def tell(self) -> None:
-        """Let it go on."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"\n")
-
-    async def killed(self) -> float:
-        """Kill it; the seconds until it was gone. Raises Failed when it does not go."""
-        began = time.monotonic()
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        try:
-            await asyncio.wait_for(self._process.communicate(), _CLEAR_SECONDS)
-        except TimeoutError:
-            raise Failed("the killed process does not end: it hangs in the driver") from None
-        return _since(began)
-
-
 async def _ran(
     sandbox: GpuSandbox, source: str, seconds: float | None = None, listener: Callable[[str], None] | None = None
 ) -> RunResult:
     limits = LIMITS[Capability.GPU]
     return await sandbox.run(source, replace(limits, seconds=seconds or limits.seconds), listener)
-
-
-def _since(began: float) -> float:
-    return round(time.monotonic() - began, 4)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

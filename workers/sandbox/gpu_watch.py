@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -46,12 +47,15 @@ class DriverWatch:
     def __init__(self, device: str, command: Sequence[str] = ()) -> None:
         self._command = (*command, device) if command else (sys.executable, "-I", "-S", str(nvml.__file__), device)
         self._process: asyncio.subprocess.Process | None = None
+        self._unread = 0
+        self._turn = asyncio.Lock()
 
     async def card(self) -> Card:
         """The GPU as it is now. Raises SandboxUnavailable when the driver does not say, or not in time."""
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                told = await self._ask()
+                async with self._turn:
+                    told = await self._ask()
         except (TimeoutError, OSError, ValueError) as error:
             await self.close()
             problem = f"the GPU's driver does not answer: {error or 'not in time'}"
@@ -63,7 +67,7 @@ class DriverWatch:
 
     async def close(self) -> None:
         """End the process that asks."""
-        process, self._process = self._process, None
+        process, self._process, self._unread = self._process, None, 0
         if process is not None and process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
@@ -71,21 +75,32 @@ class DriverWatch:
                 await asyncio.wait_for(process.wait(), _ANSWER_SECONDS)
 
     async def _ask(self) -> dict[str, Any]:
+        """The newest answer. One who was cancelled while waiting has left an older one unread."""
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env={},  # the driver's library has no business with our secrets
+                env=_environment(),
                 start_new_session=True,
             )
+            self._unread = 0
         elif self._process.stdin is not None:
             self._process.stdin.write(b"\n")
         assert self._process.stdout is not None
-        line = await self._process.stdout.readline()
+        self._unread += 1
+        line = b""
+        while self._unread:
+            line = await self._process.stdout.readline()
+            self._unread -= 1
         told: dict[str, Any] = json.loads(line)
         return told
+
+
+def _environment() -> dict[str, str]:
+    """Where the driver's library is, and nothing else: it has no business with our secrets."""
+    return {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
 
 
 async def cleared(watch: Watch, baseline: int, seconds: float) -> float:
