@@ -27,7 +27,7 @@ from tests.adapters.slack.limits import message_violations, metadata_violations,
 
 BOT_TOKEN, APP_TOKEN, SECRET = "xoxb-fake", "xapp-fake", "signing secret"
 TEAM, BOT = "T1", "UBOT"
-DEADLINE = 10.0
+DEADLINE = 30.0
 Json = dict[str, Any]
 
 
