@@ -44,6 +44,13 @@ class Demo:
             self.process.send_signal(number)
         return await asyncio.wait_for(self.process.wait(), END_SECONDS)
 
+    async def end(self) -> None:
+        """End it as a person would, so that it takes its server along; by force when it does not hear."""
+        try:
+            await self.stop()
+        except TimeoutError:
+            await self.stop(signal.SIGKILL)
+
 
 def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a product that keeps its state in `home` and knows of no other Redis."""
@@ -53,7 +60,7 @@ def environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str,
 
 @asynccontextmanager
 async def demo(home: Path, *arguments: str) -> AsyncIterator[Demo]:
-    """A demo that serves its page; killed with all its children at the end if it still runs."""
+    """A demo that serves its page; stopped at the end if it still runs."""
     async with serving(home, ("demo", *arguments), r"(http://\S+)") as running:
         yield running
 
@@ -63,7 +70,7 @@ async def serving(
     home: Path, command: Sequence[str], ready: str, extra: Mapping[str, str] | None = None
 ) -> AsyncIterator[Demo]:
     """A command that serves until it is stopped, once it has printed a line that matches `ready`, whose first group is
-    its address; killed with all its children at the end if it still runs."""
+    its address; stopped at the end if it still runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -78,7 +85,7 @@ async def serving(
         running.url = (await running.line(ready, READY_SECONDS))[1]
         yield running
     finally:
-        await running.stop(signal.SIGKILL)
+        await running.end()
 
 
 async def torchquiz(
