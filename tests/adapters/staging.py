@@ -70,8 +70,8 @@ class Stage(Protocol):
         """The questions of the day in the channel, oldest first."""
         ...
 
-    def digests(self) -> Sequence[Seen]:
-        """Their digests, oldest first."""
+    def threads(self) -> Sequence[Seen]:
+        """What stands below them, oldest first."""
         ...
 
 
@@ -135,7 +135,7 @@ class OnSlack:
     def asked(self) -> Sequence[Seen]:
         return [_on_slack(each) for each in self.square.posted() if each.metadata]
 
-    def digests(self) -> Sequence[Seen]:
+    def threads(self) -> Sequence[Seen]:
         return [_on_slack(each) for each in self.square.threads()]
 
     def _state(self) -> dict[object, int]:
@@ -228,8 +228,8 @@ class OnDiscord:
     def asked(self) -> Sequence[Seen]:
         return [_message(each) for each in self.server.questions()]
 
-    def digests(self) -> Sequence[Seen]:
-        return [_message(each) for each in self.server.digests()]
+    def threads(self) -> Sequence[Seen]:
+        return [_message(each) for each in self.server.threads()]
 
     async def _seen(self, made: Interaction) -> Seen:
         """What stands there in the end; on a busy machine a message may say for a moment that it is thinking."""

@@ -50,7 +50,7 @@ class Story:
     async def passes(self, length: timedelta) -> None:
         """Time passes; whatever then stands in the channel is told."""
         await self.stage.passes(length)
-        for seen in (*self.stage.asked(), *self.stage.digests()):
+        for seen in (*self.stage.asked(), *self.stage.threads()):
             self.right = await letter(self.stage, seen, right=True) if "A" in seen.buttons else ""
             self._told("the channel shows", seen)
 

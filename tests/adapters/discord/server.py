@@ -132,10 +132,14 @@ class Server:
         """Questions that stand in the channel."""
         return [each for each in self._here(self.channel) if "Question of the day ·" in each.text]
 
+    def threads(self) -> Sequence[Message]:
+        """What stands below the messages of the channel."""
+        below = [thread for thread, (parent, _) in self.fake.threads.items() if parent == self.channel]
+        return [each for thread in below for each in self._here(thread)]
+
     def digests(self) -> Sequence[Message]:
         """Digests that stand in the channel or below its messages."""
-        below = [thread for thread, (parent, _) in self.fake.threads.items() if parent == self.channel]
-        return [each for place in (self.channel, *below) for each in self._here(place) if "How it went" in each.text]
+        return [each for each in (*self._here(self.channel), *self.threads()) if "How it went" in each.text]
 
     async def post(self) -> Post:
         """The newest question as the store holds it."""
