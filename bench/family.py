@@ -25,7 +25,7 @@ def of(pid: int) -> list[int]:
 
 def named(pids: list[int], name: str) -> list[int]:
     """Those of `pids` that call themselves so."""
-    return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == name]
+    return [pid for pid in pids if _name(pid) == name]
 
 
 def command(pid: int) -> str:
@@ -46,6 +46,13 @@ def proportional_mib(pids: list[int]) -> float:
 def private_mib(pids: list[int]) -> float:
     """What nobody else shares."""
     return sum(_kib(pid, "Private_Dirty") + _kib(pid, "Private_Clean") for pid in pids) / MIB
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:  # it has just ended
+        return ""
 
 
 def _kib(pid: int, field: str) -> int:
