@@ -18,7 +18,8 @@ from workers.sandbox.base import Sandbox, SandboxUnavailable
 from workers.sandbox.bubblewrap import BubblewrapSandbox
 from workers.sandbox.gpu import GpuSandbox
 from workers.sandbox.gpu_watch import DriverWatch
-from workers.worker import WorkerSettings, serve
+from workers.settings import WorkerSettings
+from workers.worker import serve
 
 
 @click.command(context_settings={"max_content_width": 100})

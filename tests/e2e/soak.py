@@ -29,7 +29,8 @@ from bot.store.run_queue import RedisRunQueue
 from bot.store.server import embedded_server
 from tests.workers.building import a_queue, open_runs
 from workers.sandbox.bubblewrap import BubblewrapSandbox
-from workers.worker import WorkerSettings, serve
+from workers.settings import WorkerSettings
+from workers.worker import serve
 
 SLOTS = 2
 IN_FLIGHT = 6

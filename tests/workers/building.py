@@ -23,7 +23,8 @@ from bot.store.run_keys import QueueSettings, RunKeys
 from bot.store.run_queue import RedisRunQueue
 from bot.store.run_worker_end import Offer, Taken, WorkerEnd
 from tests.workers.fakes import FakeSandbox
-from workers.worker import WorkerSettings, serve
+from workers.settings import WorkerSettings
+from workers.worker import serve
 
 ROOT = Path(__file__).parents[2]
 LEASE = 1.0

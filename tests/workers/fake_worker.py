@@ -8,7 +8,8 @@ import signal
 
 from tests.workers.building import quick
 from tests.workers.fakes import FakeSandbox
-from workers.worker import WorkerSettings, serve
+from workers.settings import WorkerSettings
+from workers.worker import serve
 
 
 async def worker(redis_url: str, name: str, slots: int, attempts: int) -> None:

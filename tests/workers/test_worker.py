@@ -28,8 +28,10 @@ from tests.workers.building import (
     until,
 )
 from tests.workers.fakes import FakeSandbox
+from workers.printer import Printer
 from workers.sandbox.base import SandboxUnavailable
-from workers.worker import Printer, WorkerSettings, serve
+from workers.settings import WorkerSettings
+from workers.worker import serve
 
 BROKEN = SandboxUnavailable("user namespaces are off", "turn them on")
 
