@@ -102,7 +102,10 @@ class Settings(BaseSettings):
 
 def configure_logging(level: str) -> None:
     """Log events with fields to standard error."""
+    # Where rich is installed, structlog would print the variables of every frame: people's code, and secrets.
+    render = structlog.dev.ConsoleRenderer(sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
+        processors=[*structlog.get_config()["processors"][:-1], render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

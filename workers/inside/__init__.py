@@ -1,4 +1,4 @@
-"""What runs inside the jail. Standard library only, nothing of ours from outside this package; torch only in child.py.
+"""What runs inside the jail: the standard library, nothing of ours from outside this package, torch only in preload.py.
 
 The supervisor binds this folder alone into the jail, read-only, as `workers/inside`. One process forks the next:
 

@@ -1,28 +1,23 @@
-"""The snippet's own process, and what the zygote loads for it. The only file here that imports torch."""
+"""The snippet's own process: locked in, made ready, given its snippet, ended as an interpreter ends."""
 
 from __future__ import annotations
 
 import atexit
-import builtins
 import contextlib
 import ctypes
-import importlib
 import io
 import json
-import logging
 import mmap
-import multiprocessing.util
 import os
 import random
 import resource
 import signal
 import sys
 import threading
-import types
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 from workers.inside import gpu, kernel, landlock, report, seccomp, snippet, wall, wire
+from workers.inside.preload import MAIN, NAMESPACE
 
 _HOME = "/tmp"
 _OUTPUT = "/tmp/output"
@@ -41,37 +36,6 @@ _THREADS = 1
 their cores with others spin at each barrier: 300 small convolutions took 0.6 s on one thread and over 10 s on two while
 the machine was busy. One thread also makes sums the same on every machine."""
 
-_main = types.ModuleType("__main__")
-_namespace: dict[str, Any] = _main.__dict__
-"""What a snippet starts with. Filled in the zygote; each run has its own copy by the fork."""
-
-
-def preload(own: gpu.Gpu) -> dict[str, Any]:
-    """In the zygote: import everything a first snippet would wait for. Returns what the supervisor wants to know."""
-    sys.modules["redis"] = None  # type: ignore[assignment]  # it is the worker's; torch would load 6 MB of it
-    import numpy
-    import torch
-
-    with gpu.hidden(torch):
-        _import_lazy_parts()
-        torch.set_num_threads(1)  # a parallel region here would leave every fork a thread pool without threads
-        _namespace.update(__builtins__=builtins, torch=torch, nn=torch.nn, F=torch.nn.functional, np=numpy)
-        _patch_compile(torch)
-        with contextlib.suppress(ImportError):
-            _preload_figures()
-        _warm_up(torch)
-        if own:
-            _forget_missing_device()
-    del sys.modules["redis"]
-    _keep_only_needed_exit_handlers()
-    _forget_ourselves()
-    return {"torch_version": str(torch.__version__), "python": sys.version.split()[0]}
-
-
-def _import_lazy_parts() -> None:
-    for name in ("_dynamo", "export", "func", "nn.functional", "optim", "profiler"):
-        importlib.import_module(f"torch.{name}")
-
 
 def main(channel: int, output: int, page: mmap.mmap, landlock_version: int, filter_: bytes, own: gpu.Gpu) -> NoReturn:
     """In the snippet's process: lock this process in, say so, receive the snippet, run it, end."""
@@ -80,7 +44,7 @@ def main(channel: int, output: int, page: mmap.mmap, landlock_version: int, filt
         _settle(own)
         _confine(landlock_version, filter_, own)
         if own:
-            gpu.open_context(_namespace["torch"])
+            gpu.open_context(NAMESPACE["torch"])
     except BaseException as error:  # nothing may unwind into the frames of init
         with contextlib.suppress(OSError):
             wire.send(_CHANNEL, wire.FAILED, f"{type(error).__name__}: {error}".encode())
@@ -129,8 +93,7 @@ def _above(descriptor: int) -> int:
 
 def _settle(own: gpu.Gpu) -> None:
     """Everything that need not wait for the snippet: streams, environment, seeds, threads, the first touch of pages."""
-    import torch
-
+    torch = NAMESPACE["torch"]
     threading._after_fork()  # type: ignore[attr-defined]  # the only hook that a single thread needs
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # inherited 0 from init; with it /proc/self would be closed to its owner
     os.setsid()
@@ -145,10 +108,10 @@ def _settle(own: gpu.Gpu) -> None:
     for name in ("stdin", "stdout", "stderr"):
         setattr(sys, f"__{name}__", getattr(sys, name))
     random.seed()
-    _namespace["np"].random.seed()
+    NAMESPACE["np"].random.seed()
     torch.default_generator.seed()  # torch.seed() would format a stack for each kind of device that is not here
     torch.set_num_threads(_THREADS)
-    sys.modules["__main__"] = _main
+    sys.modules["__main__"] = MAIN
     kernel.prctl(kernel.PR_SET_NAME, ctypes.addressof(ctypes.create_string_buffer(b"snippet")))
     _rehearse()
 
@@ -157,7 +120,7 @@ def _rehearse() -> None:
     """A little of everything that a run does: a page is copied when first written, better now than on a user's time."""
     with contextlib.redirect_stdout(io.StringIO()):
         code = snippet.compiled("import torch\nprint(torch.ones(2))\ntorch.ones(2)")
-        namespace = dict(_namespace)
+        namespace = dict(NAMESPACE)
         exec(code.body, namespace)
         if code.value is not None:
             print(repr(eval(code.value, namespace)))
@@ -219,9 +182,9 @@ def _execute(code: snippet.Compiled, page: mmap.mmap) -> int:
     """Run it as __main__; the exit status."""
     home = os.getpid()
     try:
-        exec(code.body, _namespace)
+        exec(code.body, NAMESPACE)
         if code.value is not None:
-            _show(eval(code.value, _namespace))
+            _show(eval(code.value, NAMESPACE))
         status = 0
     except SystemExit as exit_:
         status = _exit_status(exit_)
@@ -240,7 +203,7 @@ def _execute(code: snippet.Compiled, page: mmap.mmap) -> int:
 
 def _show(value: object) -> None:
     if value is not None:
-        _namespace["_"] = value
+        NAMESPACE["_"] = value
         print(repr(value))
 
 
@@ -276,77 +239,6 @@ def _save_figures() -> None:
             pyplot.figure(number).savefig(f"{_OUTPUT}/figure-{number}.png", format="png")
     except Exception as error:  # matplotlib raises anything; the run itself has already ended well
         print(f"A figure could not be saved: {type(error).__name__}: {error}", file=sys.stderr)
-
-
-def _forget_ourselves() -> None:
-    """A snippet has no business in this package. Done in the zygote: a walk over all modules copies many pages."""
-    for name in [name for name in sys.modules if name == "workers" or name.startswith("workers.")]:
-        del sys.modules[name]
-    sys.path[:] = [entry for entry in sys.path if entry and not entry.startswith("/opt/torchquiz")]
-
-
-def _preload_figures() -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.font_manager as font_manager
-    import matplotlib.pyplot as pyplot
-
-    pyplot.show = lambda *_, **__: None  # figures are saved at the end; Agg would only warn
-    figure = pyplot.figure()
-    figure.add_subplot().plot([0, 1], label="warm")
-    figure.savefig(io.BytesIO(), format="png")
-    pyplot.close(figure)
-    font_manager._get_font.cache_clear()  # type: ignore[attr-defined]  # open files: forks would share their position
-
-
-def _patch_compile(torch: Any) -> None:
-    """Inductor needs a C++ compiler, which the jail has not."""
-    original: Callable[..., Any] = torch.compile
-    told: list[bool] = []
-
-    def compile(model: Any = None, *, backend: Any = "inductor", **options: Any) -> Any:
-        if backend == "inductor":
-            backend = "aot_eager"
-            options.pop("mode", None)  # inductor's own
-            options.pop("options", None)
-            if not told:
-                told.append(True)
-                print(
-                    "torch.compile: no C++ compiler here, so backend 'aot_eager' stands in for 'inductor'.",
-                    file=sys.stderr,
-                )
-        return original(model, backend=backend, **options)
-
-    compile.__doc__ = original.__doc__
-    torch.compile = compile
-
-
-def _keep_only_needed_exit_handlers() -> None:
-    """What torch and its friends registered tidies an interpreter up, for some 60 ms; a run needs only these two."""
-    atexit._clear()
-    atexit.register(logging.shutdown)
-    atexit.register(multiprocessing.util._exit_function)  # type: ignore[attr-defined]
-
-
-def _warm_up(torch: Any) -> None:
-    """Once through the paths that import or build something at their first use; all single-threaded."""
-    weight = torch.nn.Linear(4, 4)
-    optimizer = torch.optim.Adam(weight.parameters())
-    torch.nn.functional.mse_loss(weight(torch.ones(2, 4)), torch.zeros(2, 4)).backward()
-    optimizer.step()
-    torch.func.vmap(torch.sin)(torch.ones(2))
-    torch.func.grad(lambda x: (x * x).sum())(torch.ones(2))
-    torch.nn.Conv2d(1, 1, 3)(torch.ones(1, 1, 8, 8))
-    torch.compile(lambda x: x.sin() + 1, backend="aot_eager")(torch.ones(2))
-    torch._dynamo.reset()
-
-
-def _forget_missing_device() -> None:
-    """The compiler noted in the zygote which devices there are, when there seemed to be none."""
-    import torch._dynamo.device_interface as interfaces
-
-    interfaces._device_initialized = False
 
 
 def _write(path: str, text: str) -> None:

@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 
-from workers.inside import child, gpu, init, kernel, landlock, memory, seccomp, wall, wire
+from workers.inside import gpu, init, kernel, landlock, memory, preload, seccomp, wall, wire
 from workers.inside.syscalls import CHECKED
 
 NICENESS = 5
@@ -24,7 +24,7 @@ def main(descriptor: int, device: str = "") -> None:
     try:
         began = time.monotonic()
         own = gpu.parsed(device)
-        prepared = child.preload(own)
+        prepared = preload.everything(own)
         landlock_version = landlock.version()
         filter_ = seccomp.prepared(gpu=bool(own))
         _assert_single_threaded()

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bot.core.runs import MAX_SOURCE_BYTES, Capability, Limits, Outcome, RunResult
-from workers.sandbox import cgroups, jail, plan, probes, results, tree
+from workers.sandbox import cgroups, forking, jail, plan, probes, results, tree
 from workers.sandbox.base import SandboxUnavailable, SelfTest
 
 _LOG = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class BubblewrapSandbox:
         try:
             self._cgroups = cgroups.opened(self._allow_no_memory_cgroup)
             self._jail = await jail.opened(self._plan)
-            self._spares = [await tree.forked(self._jail, self._cgroups, self._standard)]
+            self._spares = [await forking.forked(self._jail, self._cgroups, self._standard)]
             tested = await probes.tested(self, self._jail.facts, self._cgroups.bounds_memory, self._plan.profile)
         except BaseException:
             await self.close()
@@ -162,12 +162,12 @@ class BubblewrapSandbox:
             await self._renew()
         current = self._open_jail()
         try:
-            return await tree.forked(current, self._open_groups(), limits)
+            return await forking.forked(current, self._open_groups(), limits)
         except SandboxUnavailable:
             if self._jail is current:  # it may be dying, and we the first to notice
                 current.retired = True
                 await self._renew()
-        return await tree.forked(self._open_jail(), self._open_groups(), limits)
+        return await forking.forked(self._open_jail(), self._open_groups(), limits)
 
     def _open_jail(self) -> jail.Jail:
         if self._jail is None:

@@ -21,7 +21,7 @@ from bot.core.runs import MAX_SOURCE_BYTES, Capability, Limits, Outcome, RunResu
 from bot.tasks import stop
 from workers.limits import LIMITS
 from workers.nvml import Card
-from workers.sandbox import cgroups, jail, plan, probes, results, tree
+from workers.sandbox import cgroups, forking, jail, plan, probes, results, tree
 from workers.sandbox.base import SandboxUnavailable, SelfTest
 from workers.sandbox.gpu_profile import gpu_profile
 from workers.sandbox.gpu_watch import RESET_FIX, DriverWatch, Watch, cleared
@@ -173,7 +173,7 @@ class GpuSandbox:
             await cleared(self._watch, self._baseline, self._clear_seconds)
         if self._is_worn():
             await self._renew()
-        spare = await tree.forked(self._open_jail(), self._cgroups, LIMITS[Capability.GPU])
+        spare = await forking.forked(self._open_jail(), self._cgroups, LIMITS[Capability.GPU])
         try:
             self._held_by_context = (await self._watch.card()).used_bytes
         except BaseException:

@@ -1,0 +1,102 @@
+"""A fresh run tree from a jail's zygote: forked, in its control group, past its wall, waiting for a snippet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+import socket
+import struct
+
+from bot.core.runs import Limits
+from workers.inside import wire
+from workers.sandbox.base import SandboxUnavailable
+from workers.sandbox.cgroups import Cgroups
+from workers.sandbox.frames import frame, readable, receive
+from workers.sandbox.hearing import Output
+from workers.sandbox.jail import Jail
+from workers.sandbox.tree import RunTree, limited
+
+_FORK_SECONDS = 15.0
+_CREDENTIALS = struct.Struct("3i")
+_SCM_CREDENTIALS = 2  # not in Python's socket module
+INNER_FIX = (
+    "let unprivileged processes make user namespaces and mount proc and tmpfs in them; in a container add "
+    "`--security-opt systempaths=unconfined` and a seccomp profile with unshare, clone and mount. Not --privileged"
+)
+
+
+async def forked(jail: Jail, cgroups: Cgroups, limits: Limits) -> RunTree:
+    """A fresh tree from the jail's zygote, in its group and past its wall. Raises SandboxUnavailable."""
+    over = asyncio.Event()
+    async with contextlib.AsyncExitStack() as undo:
+        jail.active += 1
+        undo.callback(_leave, jail)
+        try:
+            async with asyncio.timeout(_FORK_SECONDS):
+                hastening = asyncio.create_task(asyncio.to_thread(cgroups.hasten))
+                undo.push_async_callback(asyncio.wait, {hastening})
+                channel, pipe, output = await _ordered(jail, limits, over)
+                undo.callback(channel.close)  # init leaves at the end of its stream
+                undo.callback(pipe.close)
+                pid = await _hello(channel)
+                pidfd = os.pidfd_open(pid)
+                undo.callback(os.close, pidfd)
+                group = cgroups.group()
+                undo.push_async_callback(group.remove)
+                limited(group, limits)
+                await asyncio.to_thread(group.attach, pid)
+                reader, writer = await asyncio.open_connection(sock=channel)
+                undo.callback(writer.close)
+                writer.write(frame(wire.CONFINED))
+                kind, payload = await receive(reader)
+                if kind != wire.WARM:
+                    raise wire.Closed(payload.decode(errors="replace"))
+        except (OSError, wire.Closed, asyncio.IncompleteReadError, TimeoutError) as error:
+            problem = f"the inner wall cannot be built: {error or 'not in time'}"
+            raise SandboxUnavailable(problem, INNER_FIX) from error
+        await hastening
+        undo.pop_all()
+    return RunTree(jail, group, pidfd, reader, writer, output, pipe, over, not cgroups.bounds_memory, limits)
+
+
+def _leave(jail: Jail) -> None:
+    jail.active -= 1
+
+
+async def _ordered(
+    jail: Jail, limits: Limits, over: asyncio.Event
+) -> tuple[socket.socket, asyncio.ReadTransport, Output]:
+    """Ask the zygote; our ends of the new tree's socket and output pipe."""
+    channel, theirs = socket.socketpair()
+    read_end, write_end = os.pipe()
+    channel.setblocking(False)
+    channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)  # so that the kernel itself names init's pid to us
+    try:
+        jail.order({"tmp_bytes": limits.tmp_bytes, "tmp_inodes": limits.tmp_inodes}, theirs, write_end)
+    except OSError:
+        channel.close()
+        os.close(read_end)
+        raise
+    finally:
+        theirs.close()
+        os.close(write_end)
+    loop = asyncio.get_running_loop()
+    pipe, output = await loop.connect_read_pipe(lambda: Output(over), io.FileIO(read_end))
+    return channel, pipe, output
+
+
+async def _hello(channel: socket.socket) -> int:
+    """Init's pid as this process sees it, attached by the kernel to init's first frame."""
+    await readable(channel.fileno(), _FORK_SECONDS)
+    header, ancillary, _, _ = channel.recvmsg(wire.HEADER.size, socket.CMSG_SPACE(_CREDENTIALS.size))
+    if len(header) < wire.HEADER.size:
+        raise wire.Closed("the run ended before it was ready")
+    kind, length = wire.HEADER.unpack(header)
+    if kind != wire.HELLO:
+        raise wire.Closed(channel.recv(length).decode(errors="replace"))
+    for level, name, content in ancillary:
+        if level == socket.SOL_SOCKET and name == _SCM_CREDENTIALS:
+            return int(_CREDENTIALS.unpack(content)[0])
+    raise wire.Closed("the kernel attached no credentials")

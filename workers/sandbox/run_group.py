@@ -1,0 +1,97 @@
+"""The control groups of one run: what it may use, what it has used, and their end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.core.runs import Limits
+from workers.sandbox.cgroup_files import counter, number, removed, write
+
+_PERIOD = 100_000  # microseconds, the kernel's own default
+_REMOVAL_TRIES, _REMOVAL_PAUSE = 400, 0.005
+_NO_QUOTA = {1: {"cpu.cfs_quota_us": "-1"}, 2: {"cpu.max": f"max {_PERIOD}"}}
+_FIRST = {1: {"cpu.shares": "262144"}, 2: {"cpu.weight": "10000"}}
+TOGETHER = {1: {"cpu.shares": "512"}, 2: {"cpu.weight": "50"}}
+"""All runs together weigh half of what one ordinary process does: niceness itself counts only within a group."""
+_OWN_PROCESSES = 2  # init, and one for the moment in which it forks
+
+
+@dataclass(frozen=True, slots=True)
+class RunGroup:
+    """The groups of one run; one folder for all controllers in version 2, one for each in version 1."""
+
+    folders: Mapping[str, Path]
+    version: int
+
+    def attach(self, pid: int) -> None:
+        """Move a process in; what it forks later is born inside."""
+        for folder in set(self.folders.values()):
+            write(folder / "cgroup.procs", str(pid))
+
+    def limit(self, limits: Limits) -> None:
+        """Set what the run may use; may be repeated with other limits."""
+        processors = os.cpu_count() or 1
+        share = int(_PERIOD * max(1.0, min(processors, limits.cpu_seconds / limits.seconds)))
+        values = {"pids": {"pids.max": str(limits.processes + _OWN_PROCESSES)}}
+        if self.version == 2:
+            values["memory"] = {
+                "memory.swap.max": "0",
+                "memory.max": str(limits.memory_bytes),
+                "memory.oom.group": "0",
+            }
+            values["cpu"] = {"cpu.max": f"{share} {_PERIOD}"}
+        else:
+            values["memory"] = {
+                "memory.limit_in_bytes": str(limits.memory_bytes),
+                "memory.memsw.limit_in_bytes": str(limits.memory_bytes),
+                "memory.swappiness": "0",
+            }
+            self._unlimit_swap()
+            values["cpu"] = {"cpu.cfs_period_us": str(_PERIOD), "cpu.cfs_quota_us": str(share)}
+        for controller, folder in self.folders.items():
+            for name, value in values[controller].items():
+                if (folder / name).exists():  # swap accounting may be off, then there is no swap file to set
+                    write(folder / name, value)
+
+    def _unlimit_swap(self) -> None:
+        """Memory with swap is never less than memory alone: open it first, so that both can go up or down."""
+        file = self.folders["memory"] / "memory.memsw.limit_in_bytes" if "memory" in self.folders else None
+        if file is not None and file.exists():
+            write(file, "-1")
+
+    def hurry(self) -> None:
+        """Put a run that is being killed first, until its removal: dying takes processor time, and 64 processes share
+        one group's turn. None of that time is the snippet's any more."""
+        if (folder := self.folders.get("cpu")) is not None:
+            self._set(folder, _NO_QUOTA[self.version] | _FIRST[self.version])
+            self._set(folder.parent, _FIRST[self.version])
+
+    def _set(self, folder: Path, values: Mapping[str, str]) -> None:
+        for name, value in values.items():
+            with contextlib.suppress(OSError):
+                write(folder / name, value)
+
+    def peak_memory_bytes(self) -> int | None:
+        """The most memory the run held, or None where the kernel does not tell."""
+        name = "memory.peak" if self.version == 2 else "memory.max_usage_in_bytes"
+        return number(self.folders.get("memory"), name)
+
+    def memory_kills(self) -> int:
+        """How many of the run's processes the kernel ended for want of memory."""
+        name = "memory.events" if self.version == 2 else "memory.oom_control"
+        return counter(self.folders.get("memory"), name, "oom_kill")
+
+    async def remove(self) -> None:
+        """Remove the empty groups; a process that is just leaving is waited for, for a moment."""
+        for each in set(self.folders.values()):
+            for _ in range(_REMOVAL_TRIES):
+                if removed(each):
+                    break
+                await asyncio.sleep(_REMOVAL_PAUSE)  # version 1 tells nobody when a group becomes empty
+        if (folder := self.folders.get("cpu")) is not None:
+            self._set(folder.parent, TOGETHER[self.version])
