@@ -16,8 +16,8 @@ _PERIOD = 100_000  # microseconds, the kernel's own default
 _REMOVAL_TRIES, _REMOVAL_PAUSE = 400, 0.005
 _NO_QUOTA = {1: {"cpu.cfs_quota_us": "-1"}, 2: {"cpu.max": f"max {_PERIOD}"}}
 _FIRST = {1: {"cpu.shares": "262144"}, 2: {"cpu.weight": "10000"}}
-TOGETHER = {1: {"cpu.shares": "512"}, 2: {"cpu.weight": "50"}}
-"""All runs together weigh half of what one ordinary process does: niceness itself counts only within a group."""
+TOGETHER = {1: {"cpu.shares": "1024"}, 2: {"cpu.weight": "100"}}
+"""All runs together weigh as much as one ordinary process; within their group, niceness counts for nothing outside."""
 _OWN_PROCESSES = 2  # init, and one for the moment in which it forks
 
 
