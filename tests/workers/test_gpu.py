@@ -29,7 +29,8 @@ from workers.sandbox.gpu import GpuSandbox
 from workers.sandbox.gpu_profile import gpu_profile
 from workers.sandbox.gpu_watch import SLACK_BYTES, DriverWatch, cleared
 from workers.sandbox.profile import CPU
-from workers.worker import WorkerSettings, serve
+from workers.settings import WorkerSettings
+from workers.worker import serve
 
 GPU = LIMITS[Capability.GPU]
 
