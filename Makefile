@@ -22,7 +22,7 @@ $(VENV)/bin/python:
 $(VENV)/.page: pyproject.toml | $(VENV)/bin/python
 	@echo "==> installing Torchquiz"
 	@$(PIP) --editable .
-	@sh scripts/system-packages bubblewrap
+	@sh scripts/system-packages /run bubblewrap
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.page
@@ -33,6 +33,7 @@ $(VENV)/.run: $(VENV)/.page
 $(VENV)/.dev: $(VENV)/.run
 	@echo "==> installing the tools for development"
 	@$(PIP) --editable '.[run,dev,discord,slack,anki]'
+	@sh scripts/system-packages 'some tests' chromium iproute2 libseccomp2
 	@touch $@
 
 demo: $(VENV)/.page ## Play on a local web page: no token, no account (PORT=8000, TORCHQUIZ_HOME=…)
