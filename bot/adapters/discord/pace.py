@@ -11,7 +11,8 @@ from bot.ports import Rate, SlowDown
 EDITS_PER_SECOND = 1.0
 POSTS_PER_SECOND = 40.0
 """Below the 50 requests a second of a bot (topics/rate-limits); answers to interactions do not count."""
-_POST_BURST = 20
+POST_BURST = 5
+"""With what follows at that rate, still fewer than 50 in any second."""
 _STORE_SECONDS = 1.0
 
 
@@ -37,7 +38,7 @@ class Pace:
     async def post(self, longest: float = inf) -> None:
         """Wait for the turn of a request that counts towards the bot's global limit. Raises SlowDown instead of waiting
         longer than `longest` seconds."""
-        wait = await self._take("discord.post", POSTS_PER_SECOND, _POST_BURST)
+        wait = await self._take("discord.post", POSTS_PER_SECOND, POST_BURST)
         if wait > longest:
             raise SlowDown(wait)
         await asyncio.sleep(wait)

@@ -14,6 +14,7 @@ import pytest
 
 from bot.adapters.discord.channels import RestChannels
 from bot.adapters.discord.chat import DiscordChat
+from bot.adapters.discord.pace import POST_BURST, POSTS_PER_SECOND
 from bot.core.actions import DailyAnswer
 from bot.core.ids import ChannelId, OptionId, Tenant, UserId
 from bot.core.runs import RunFile
@@ -36,7 +37,7 @@ from tests.adapters.discord.fake_discord import (
     Someone,
     discord,
 )
-from tests.adapters.discord.living import Parts, running
+from tests.adapters.discord.living import MemoryRate, Parts, running
 from tests.adapters.views import PNG
 
 TENANT, HERE = Tenant(f"d{GUILD}"), ChannelId(CHANNEL)
@@ -310,6 +311,25 @@ async def test_a_global_limit_that_nobody_waits_out_holds_nobody_back() -> None:
 
         async with asyncio.timeout(5):
             await channel.post()
+
+
+class HalfRate(MemoryRate):
+    """Half as fast as asked for: a busy machine that bunches requests still stays below the limit."""
+
+    async def take(self, bucket: str, per_second: float, burst: int) -> float:
+        return await super().take(bucket, per_second / 2, burst)
+
+
+async def test_many_channels_at_once_meet_no_limit() -> None:
+    async with a_channel(Parts(rate=HalfRate())) as channel:
+        channel.fake.bucket = (5, 5.0)
+        places = [ChannelId(str(13 * 10**17 + number)) for number in range(60)]
+
+        await asyncio.gather(*(channel.chat.post(TENANT, place, a_view(), f"{place}-1") for place in places))
+
+        assert {each.channel for each in channel.standing()} == set(places)
+        posted = sorted(at for at, route, _ in channel.fake.requests if route == "post")
+        assert posted[-1] - posted[0] > (60 - POST_BURST) / (POSTS_PER_SECOND / 2) * 0.9
 
 
 class Queue:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-from bot.adapters.discord.pace import Pace
+from bot.adapters.discord.pace import POST_BURST, POSTS_PER_SECOND, Pace
 from bot.core.errors import Unavailable
 from tests.adapters.discord.living import MemoryRate
 
@@ -42,6 +42,13 @@ async def test_a_turn_that_was_not_used_goes_to_the_next() -> None:
     await pace.edit("c")
 
     assert rate.taken["discord.edit"] == 2
+
+
+async def test_no_second_holds_the_fifty_requests_that_discord_allows() -> None:
+    rate = MemoryRate()
+    turns = [await rate.take("discord.post", POSTS_PER_SECOND, POST_BURST) for _ in range(400)]
+
+    assert max(sum(turn <= other < turn + 1 for other in turns) for turn in turns) < 50
 
 
 class Away:
