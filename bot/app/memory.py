@@ -106,13 +106,16 @@ class Memory:
         raise Unavailable("That notebook is being written to all the time. Try again in a moment.")
 
     async def follow(self, tenant: Tenant) -> None:
-        """Take in what was answered, once in a while: called after an answer has been replied to. Raises nothing."""
-        now, last = self._days.clock.now(), self._followed.get(tenant)
-        if last and now - last < FOLLOW_EVERY:
+        """Take in what was answered, a while after the first answer: called after each one has been replied to. Raises
+        nothing."""
+        now, since = self._days.clock.now(), self._followed.get(tenant)
+        if since and now - since < FOLLOW_EVERY:
             return
         if len(self._followed) >= _TENANTS:
             self._followed.clear()
         self._followed[tenant] = now
+        if since is None:
+            return
         try:
             await self._take_in(tenant, FOLLOW_PAGES)
         except Unavailable:

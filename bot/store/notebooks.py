@@ -24,7 +24,8 @@ _SEPARATOR = "\x1f"
 
 
 class RedisNotebooks:
-    """Notebooks in Redis. An answer's time is that of its entry in the log; `clock` takes its place in a simulation."""
+    """Notebooks in Redis. An answer's time is that of its entry in the log; in a simulation, with a `clock`, it is noon
+    of the day that the entry names."""
 
     def __init__(self, redis: Redis, clock: Clock | None = None) -> None:
         self._redis = redis
@@ -75,11 +76,18 @@ def _numbered(key: int, before: Notebook, after: Notebook) -> Iterator[Change]:
     return ((key, *change) for change in changed_fields(before, after))
 
 
+def _noon(day: str) -> datetime:
+    """Noon in UTC of a day such as 20310314: almost everywhere it is that day then."""
+    return datetime.strptime(day + "12", "%Y%m%d%H").replace(tzinfo=UTC)
+
+
 def _answer(row: str, now: datetime | None) -> LoggedAnswer | None:
     """The answer of a row; None for one that was not written by us."""
     try:
-        id, user, item, option, correct, round_, post = row.split(_SEPARATOR)
-        at = now or datetime.fromtimestamp(int(id.partition("-")[0]) / 1000, UTC)
+        id, user, item, option, correct, round_, day, post = row.split(_SEPARATOR)
+        at = datetime.fromtimestamp(int(id.partition("-")[0]) / 1000, UTC)
+        if now:
+            at = min(now, _noon(day or post.rsplit("-", 2)[1]))
         return LoggedAnswer(
             user=user,
             item=ItemId(item),
@@ -89,5 +97,5 @@ def _answer(row: str, now: datetime | None) -> LoggedAnswer | None:
             round=int(round_ or 0),
             post=PostId(post) if post else None,
         )
-    except ValueError:
+    except (ValueError, IndexError):
         return None

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.app.memory import FOLLOW_EVERY
 from bot.core.reviews import MOST_IN_SITTING
 from bot.core.views import View
 from tests.app.building import BANK, House, Person, labels, right_letter, words, wrong_letter
@@ -239,12 +240,15 @@ async def test_an_answer_is_replied_to_before_memory_takes_it_in(ada: Person) ->
 
     house = ada.house
     question = await ada.say("/quiz 11")
+    verdict = await ada.press(question, right_letter(question))
+    question = await ada.press(verdict, "Next question")
     assert house.notebooks is not None
     house.notebooks.page = broken  # type: ignore[method-assign, assignment]
+    house.clock.at += FOLLOW_EVERY
 
-    verdict = await ada.clicks(ada.wire(question, right_letter(question)))
+    replies = await ada.clicks(ada.wire(question, right_letter(question)))
 
-    assert [words(reply).split("\n")[0] for reply in verdict] == ["Right. +1 point"]
+    assert [words(reply).split("\n")[0] for reply in replies] == ["Right. +1 point"]
     assert [event for event, _ in house.log.events] == ["notebooks.failed"]
 
 

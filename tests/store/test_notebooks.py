@@ -19,7 +19,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ResponseError
 
 from bot.app.local_days import LocalDays
-from bot.app.memory import Memory
+from bot.app.memory import FOLLOW_EVERY, Memory
 from bot.core.errors import BadInput, Unavailable
 from bot.core.ids import Caller, Tenant, UserId
 from bot.core.reviews import Moment, Notebook, Rating, StaleCard, Subject, Tally, rated, seated
@@ -207,17 +207,21 @@ async def test_a_rating_is_two_round_trips_and_the_reply_to_an_answer_none(
     async with proxied(redis_url, tmp_path) as (url, proxy):
         client = command_client(url)
         await typeless(client).ping()
-        memory, caller = a_memory(RedisNotebooks(client)), a_caller(tenant, ADA)
+        clock = FakeClock(AT.now)
+        memory, caller = a_memory(RedisNotebooks(client), clock), a_caller(tenant, ADA)
         before = proxy.requests
         await memory.change(caller, lambda book: rated(book, Subject("a", "t"), Rating.WELL, 0, 0, AT, space))
         trips = proxy.requests - before
-        await memory.follow(tenant)
-        seen = proxy.requests
+        for _ in range(10):
+            await memory.follow(tenant)
+        at_once = proxy.requests - before - trips
+        clock.at += FOLLOW_EVERY
         await memory.follow(tenant)
         await client.aclose()
 
     assert trips == 2
-    assert proxy.requests == seen  # followed a moment ago: the next answer costs nothing
+    assert at_once == 0
+    assert proxy.requests == before + trips + 1
 
 
 async def rate_until_it_counts(memory: Memory, caller: Caller, subject: Subject, rating: Rating, version: int) -> None:
@@ -341,7 +345,11 @@ async def test_a_server_that_is_down_is_unavailable_and_following_it_is_quiet(tm
     for call in calls.values():
         with pytest.raises(Unavailable):
             await call()
-    await Memory(BANK, notebooks, space, LocalDays(FakeClock(AT.now), UTC_ZONE), log).follow(tenant)
+    clock = FakeClock(AT.now)
+    memory = Memory(BANK, notebooks, space, LocalDays(clock, UTC_ZONE), log)
+    await memory.follow(tenant)
+    clock.at += FOLLOW_EVERY
+    await memory.follow(tenant)
     await client.aclose()
 
     assert log.events == [("notebooks.behind", {"tenant": tenant})]
