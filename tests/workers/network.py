@@ -7,6 +7,7 @@ missing it raises, naming what: a fault that cannot be made is not a fault survi
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,6 +18,7 @@ from bot.store.binaries import Preference, candidates
 
 PORT = 6379
 READY_SECONDS = 20.0
+PATH = f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"  # `ip` is there, and not on everyone's path
 PROGRAMS = {"ip": "iproute2", "unshare": "util-linux", "nsenter": "util-linux"}
 
 
@@ -56,7 +58,11 @@ class Network:
 @asynccontextmanager
 async def a_network(folder: Path) -> AsyncIterator[Network]:
     """A hub with a Redis that keeps its data in `folder`. Raises NoNetwork."""
-    missing = [f"{program} (package {package})" for program, package in PROGRAMS.items() if not shutil.which(program)]
+    missing = [
+        f"{program} (package {package})"
+        for program, package in PROGRAMS.items()
+        if not shutil.which(program, path=PATH)
+    ]
     if missing:
         raise NoNetwork(f"missing: {', '.join(missing)}")
     async with AsyncExitStack() as stack:
@@ -86,7 +92,9 @@ async def _holder(stack: AsyncExitStack, *command: str) -> int:
 
 
 async def _started(stack: AsyncExitStack, *command: str) -> asyncio.subprocess.Process:
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PATH": PATH}
+    )
     stack.push_async_callback(_ended, process)
     return process
 
@@ -103,7 +111,9 @@ async def _up(holder: int, link: str, address: str) -> None:
 
 
 async def _done(*command: str) -> None:
-    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *command, stderr=asyncio.subprocess.PIPE, env={**os.environ, "PATH": PATH}
+    )
     _, said = await process.communicate()
     if process.returncode:
         raise NoNetwork(f"`{' '.join(command)}`: {said.decode().strip()}")
