@@ -149,7 +149,7 @@ class Check:
             self.report.add(check, await process.line(_SLOW) == "2.0", seconds=since(began))
 
     async def _hog(self, check: str) -> None:
-        before = await self._used()
+        before = self._baseline
         async with self._process("import torch\n" + FILL + WAIT) as process:
             said = await process.line(_SLOW)
             during = await self._used()
@@ -161,7 +161,7 @@ class Check:
         )  # fmt: skip
 
     async def _endless(self, check: str) -> None:
-        before = await self._used()
+        before = self._baseline
         async with self._process("import torch\n" + ENDLESS) as process:
             begun = await process.line(_SLOW)
             ended = await process.line(_ENDLESS_SECONDS, optional=True)
@@ -169,6 +169,11 @@ class Check:
         figures = await self._cleared(before)
         holds = begun == "begun" and not ended and figures.pop("clean")
         self.report.add(check, holds, seconds_to_end=seconds, **figures)
+
+    @property
+    def _baseline(self) -> int | None:
+        """Of before the first check: what an earlier one left behind shall not count as usual."""
+        return self._card.used_bytes if self._card else None
 
     async def _used(self) -> int | None:
         return (await self._watch.card()).used_bytes if self._card else None
@@ -257,8 +262,9 @@ class Check:
     @asynccontextmanager
     async def _process(self, source: str) -> AsyncIterator[Process]:
         environment = {**os.environ, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-        if self._card is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = self._card.uuid
+        visible = self._card.uuid if self._card else self._device.removeprefix("cuda:")
+        if visible and visible != "cuda":
+            environment["CUDA_VISIBLE_DEVICES"] = visible
         process = Process(
             await asyncio.create_subprocess_exec(
                 *self._python, "-c", source, env=environment, start_new_session=True,

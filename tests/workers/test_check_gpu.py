@@ -101,11 +101,7 @@ async def test_memory_that_stays_held_fails_the_check_with_its_size(monkeypatch:
     check = Check("cuda:0", DISGUISED, watch)
     assert await check._find()
 
-    async def before() -> int:
-        watch.used = CARD.used_bytes + (512 << 20)
-        return CARD.used_bytes
-
-    monkeypatch.setattr(check, "_used", before)
+    watch.used = CARD.used_bytes + (512 << 20)  # it holds this, and is killed
     await check._guarded("a memory hog", check._hog)
 
     ((failed,), status) = check.report.checks, check.report.status
@@ -129,3 +125,13 @@ def test_a_failed_check_outweighs_a_skipped_one() -> None:
     assert (report.status, report.shown()["ok"]) == (PARTLY, True)
     report.add("d", holds=False)
     assert (report.status, report.shown()["ok"]) == (NOT_ALL_HOLDS, False)
+
+
+async def test_without_the_drivers_library_the_device_asked_for_is_still_the_one_tried(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    spy = tmp_path / "spy.py"
+    spy.write_text(f"import os; open({str(seen)!r}, 'w').write(os.environ.get('CUDA_VISIBLE_DEVICES', ''))")
+
+    await Check("cuda:1", (sys.executable, str(spy)), FakeWatch()).run()
+
+    assert seen.read_text() == "1"
