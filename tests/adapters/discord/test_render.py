@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from bot.adapters.discord import markup, render
+from bot.adapters.discord.chat import carries, marked
 from bot.adapters.discord.registry import registered
 from bot.adapters.discord.render import Card
 from bot.app.commands import COMMANDS
@@ -82,6 +83,10 @@ def test_every_view_is_within_the_limits(view: View) -> None:
 
     assert problems(card) == []
     assert problems(card.bare("I may not attach files here.")) == []
+    posted = marked(card, "1200000000000000777-20261122-1")
+    assert problems(posted) == []
+    assert carries({"components": posted.components}, "1200000000000000777-20261122-1")
+    assert not carries({"components": posted.components}, "1200000000000000777-20261122-2")
     assert not re.search(r"<[@#:/]|@everyone|@here", outside_code(text(card)))
 
 
