@@ -1,74 +1,41 @@
-"""Slack's events in, by slack-bolt: Socket Mode or signed HTTP, and the one door that acknowledges them all."""
+"""Serves Slack by slack-bolt: what belongs together, and the one door that acknowledges every event."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
-from aiohttp import web
-from aiohttp.typedefs import Handler
-from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.middleware.async_middleware import AsyncMiddleware
-from slack_bolt.oauth.async_oauth_flow import AsyncOAuthFlow
 from slack_bolt.response import BoltResponse
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bot.adapters.slack import manifest as manifests
 from bot.adapters.slack import parse
 from bot.adapters.slack.api import RefusedError
 from bot.adapters.slack.cards import Cards
 from bot.adapters.slack.chat import SlackChat
 from bot.adapters.slack.conversation import MAX_EVENTS, Conversation, Desk
+from bot.adapters.slack.endpoint import listening, routes
 from bot.adapters.slack.pace import Pace
 from bot.adapters.slack.people import People
-from bot.adapters.slack.web_api import REQUEST_SECONDS, Answer, SlackApi, failure, sdk_logger
+from bot.adapters.slack.sockets import LONGEST_BACKOFF, connected
+from bot.adapters.slack.web_api import REQUEST_SECONDS, Answer, SlackApi, sdk_logger
 from bot.adapters.slack.workspaces import Distribution, OneWorkspace, Workspaces
 from bot.core.errors import ConfigError, Unavailable
 from bot.core.ids import Tenant
 from bot.ports import Chat, Log, Once, Rate
 
 API = "https://slack.com/api/"
-CONNECTIONS = 2
-"""Socket Mode connections: while Slack renews one, events come by the other. Slack allows 10."""
-PING_SECONDS = 1.5
-"""A dead connection is noticed after about this; the library's 10 s leave the bot deaf for as long."""
-LONGEST_BACKOFF = 60.0
-"""Between two tries to connect; Slack may allow as little as one apps.connections.open a minute."""
 CLOSE_SECONDS = 5.0
 RESTART_SECONDS = 5.0
 BUSY = "Too much is going on at once. Please try again in a moment."
 NOT_INSTALLED = "This workspace has not installed me, or no longer. Please install me again."
-WRONG_TOKEN = frozenset(
-    {
-        "invalid_auth",
-        "not_authed",
-        "account_inactive",
-        "token_revoked",
-        "token_expired",
-        "not_allowed_token_type",
-        "missing_scope",
-        "no_permission",
-        "org_login_required",
-    }
-)
 WRONG_BOT_TOKEN = "Slack refuses SLACK_BOT_TOKEN ({}). Copy it from OAuth & Permissions; it begins with xoxb-."  # noqa: S105
-WRONG_APP_TOKEN = "Slack refuses SLACK_APP_TOKEN ({}). It begins with xapp- and needs connections:write."  # noqa: S105
-
-PORT = 3000
-_STAMP = re.compile(r"[0-9]{1,12}")
-_SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
-
-manifest = manifests.manifest
 
 
 class Door(AsyncMiddleware):
@@ -99,27 +66,6 @@ class Door(AsyncMiddleware):
         if isinstance(event, parse.Said) and event.source.trigger:
             return BoltResponse(status=200, body={"response_type": "ephemeral", "text": BUSY})
         return BoltResponse(status=503)  # Slack tries an event again, and shows a failed press as failed
-
-
-class _Opener(AsyncWebClient):
-    """Asks for the addresses of sockets, with growing pauses while Slack refuses; a wrong token ends it."""
-
-    wrong: asyncio.Future[str]
-    _pause = 0.0
-
-    async def apps_connections_open(self, *, app_token: str, **kwargs: Any) -> AsyncSlackResponse:
-        """A new address. Raises what the library raises."""
-        await asyncio.sleep(self._pause)
-        try:
-            answer = await super().apps_connections_open(app_token=app_token, **kwargs)
-        except Exception as error:
-            code = failure(error).code if isinstance(error, SlackApiError) else ""
-            if code in WRONG_TOKEN and not self.wrong.done():
-                self.wrong.set_result(code)
-            self._pause = min(max(1.0, self._pause * 2), LONGEST_BACKOFF)
-            raise
-        self._pause = 0.0
-        return answer
 
 
 async def serve(
@@ -177,9 +123,9 @@ async def serve(
         port = 0
         if not app_token or (distribution and http_port is not None):
             flow = whose.flow(client.logger) if isinstance(whose, Workspaces) else None
-            port = await stack.enter_async_context(_listening(_routes(app, flow, not app_token), http_host, http_port))
+            port = await stack.enter_async_context(listening(routes(app, flow, not app_token), http_host, http_port))
         if app_token:
-            await _sockets(app, app_token, client, log, stop, lambda: ready(f"Slack: {name}, by Socket Mode"))
+            await connected(app, app_token, client, log, stop, lambda: ready(f"Slack: {name}, by Socket Mode"))
         else:
             ready(f"Slack: {name}, at port {port}")
             await stop.wait()
@@ -224,92 +170,6 @@ async def _identity(client: AsyncWebClient, bot_token: str, log: Log) -> dict[st
             log.warning("slack.away", seconds=pause)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_BACKOFF)
-
-
-async def _sockets(
-    app: AsyncApp,
-    app_token: str,
-    client: AsyncWebClient,
-    log: Log,
-    stop: asyncio.Event,
-    ready: Callable[[], None],
-) -> None:
-    opener = _Opener(base_url=client.base_url, session=client.session, retry_handlers=[], logger=sdk_logger(log))
-    opener.wrong = asyncio.get_running_loop().create_future()
-    handlers = [
-        AsyncSocketModeHandler(
-            app,
-            app_token,
-            logger=sdk_logger(log),
-            web_client=opener,
-            ping_interval=PING_SECONDS,
-        )
-        for _ in range(CONNECTIONS)
-    ]
-    clients: list[Any] = [handler.client for handler in handlers]  # whose methods have no annotations
-    connecting = [asyncio.create_task(client.connect()) for client in clients]
-    stopped = asyncio.create_task(stop.wait())
-    ends: list[asyncio.Future[Any]] = [stopped, opener.wrong]
-    try:
-        await asyncio.wait([*connecting, *ends], return_when=asyncio.FIRST_COMPLETED)
-        if any(task.done() for task in connecting):
-            ready()
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if opener.wrong.done():
-            raise ConfigError(WRONG_APP_TOKEN.format(opener.wrong.result()))
-    finally:
-        opener.wrong.cancel()
-        for task in (*connecting, stopped):
-            task.cancel()
-        await asyncio.gather(*connecting, stopped, return_exceptions=True)
-        await asyncio.gather(*(client.close() for client in clients), return_exceptions=True)
-
-
-def _routes(app: AsyncApp, flow: AsyncOAuthFlow | None, events: bool) -> web.Application:
-    """What is answered by HTTP: events unless they come by sockets, and the pages that install the app."""
-    application = web.Application()
-    if events:
-        application.router.add_post(manifests.PATH, _only_signed(app))
-    if flow:
-        application.router.add_get(manifests.INSTALL_PATH, _page(flow.handle_installation))
-        application.router.add_get(manifests.REDIRECT_PATH, _page(flow.handle_callback))
-    return application
-
-
-def _page(handle: Callable[[AsyncBoltRequest], Awaitable[BoltResponse]]) -> Handler:
-    async def page(request: web.Request) -> web.StreamResponse:
-        return await to_aiohttp_response(await handle(await to_bolt_request(request)))
-
-    return page
-
-
-@asynccontextmanager
-async def _listening(application: web.Application, host: str, port: int | None) -> AsyncIterator[int]:
-    wanted = PORT if port is None else port
-    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=2.0)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, host, wanted).start()
-        except OSError as error:
-            raise ConfigError(f"Slack events cannot be taken at {host}:{wanted}: {error.strerror}.") from error
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
-
-
-def _only_signed(app: AsyncApp) -> Handler:
-    """Hands requests to Bolt, which verifies them. What cannot be a signature is refused before: Bolt answers 500 to
-    one that is no number or not ASCII."""
-
-    async def events(request: web.Request) -> web.StreamResponse:
-        headers = request.headers
-        stamp, signature = headers.get("X-Slack-Request-Timestamp", ""), headers.get("X-Slack-Signature", "")
-        if not _STAMP.fullmatch(stamp) or not _SIGNATURE.fullmatch(signature):
-            return web.json_response({"error": "invalid request"}, status=401)
-        return await to_aiohttp_response(await app.async_dispatch(await to_bolt_request(request)))
-
-    return events
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, Answer]) -> Answer | None:
