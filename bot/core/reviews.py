@@ -244,7 +244,8 @@ def reviewed(card: Card, rating: Rating, moment: Moment, space: Space) -> Card:
     strength, days = space(before.strength if before else None, GRADES[rating], max(0, elapsed))
     now = moment.now.astimezone(UTC).replace(microsecond=0)
     if rating.recalled:
-        due = begins(moment.day + timedelta(days=days), moment.zone)
+        morning = begins(moment.day + timedelta(days=days), moment.zone)
+        due = max(morning, now + SHORT_STEP)  # minutes before a day begins, no better rating comes back sooner
     else:
         due = now + SHORT_STEP * (rating is Rating.BARELY)
     return Card((card.version + 1) % VERSIONS, Recall(strength, now, due))
