@@ -28,7 +28,7 @@ async def main() -> None:
             await page.get_by_role("button", name="B", exact=True).last.click()
             await running.line(r"worker +ready", WORKER_SECONDS)
             await page.get_by_role("button", name="Run the proof").last.click()
-            await page.get_by_text("torch 2.13").last.wait_for()
+            await page.get_by_role("button", name="Run again").last.wait_for()
             await page.screenshot(path=TARGET)
             await browser.close()
     print(f"wrote {TARGET}")
