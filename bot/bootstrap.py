@@ -14,7 +14,7 @@ from bot.app.daily import Daily
 from bot.app.daily_pool import Pool
 from bot.app.days import Days
 from bot.app.deliveries import Deliveries
-from bot.app.desk import Desk
+from bot.app.desk import Desk, FrontDesk
 from bot.app.leaderboard import Leaderboards
 from bot.app.local_days import LocalDays
 from bot.app.memory import Memory
@@ -152,7 +152,7 @@ def build_desk(
         *([days] if days else []),
         follow=memory.follow,
     )
-    return Desk(commands, Deliveries(queue, runs, log), Codec(store.signing_key), clock, log)
+    return FrontDesk(commands, Deliveries(queue, runs, log), Codec(store.signing_key), clock, log)
 
 
 async def post_questions(store: Store, log: Log, bank: Bank, platform: Platform, chat: Chat) -> None:

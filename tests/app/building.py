@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from bot.app.commands import Commands
 from bot.app.deliveries import Deliveries
-from bot.app.desk import Desk
+from bot.app.desk import FrontDesk
 from bot.app.leaderboard import Leaderboards
 from bot.app.local_days import LocalDays
 from bot.app.memory import Memory
@@ -63,7 +63,7 @@ class House:
             Stats(self.bank, memory, self.scores, local_days, weeks_picture),
             follow=memory.follow,
         )
-        self.desk = Desk(commands, self.deliveries, Codec(b"0123456789abcdef"), self.clock, self.log)
+        self.desk = FrontDesk(commands, self.deliveries, Codec(b"0123456789abcdef"), self.clock, self.log)
 
 
 _EVENTS = itertools.count(1)

@@ -16,7 +16,7 @@ from bot.app.daily import Daily
 from bot.app.daily_pool import Pool
 from bot.app.days import Days
 from bot.app.deliveries import Deliveries
-from bot.app.desk import Desk
+from bot.app.desk import FrontDesk
 from bot.app.leaderboard import Leaderboards
 from bot.app.local_days import LocalDays
 from bot.app.memory import Memory
@@ -92,7 +92,7 @@ class Town:
             *([self.days] if self.demo else []),
             follow=memory.follow,
         )
-        self.desk = Desk(
+        self.desk = FrontDesk(
             self.commands, Deliveries(queue, runs, self.log), Codec(b"0123456789abcdef"), self.clock, self.log
         )
 

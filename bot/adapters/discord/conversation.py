@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Protocol
 
 from bot.adapters.discord import render
 from bot.adapters.discord.pace import Pace
@@ -17,11 +15,11 @@ from bot.adapters.discord.parse import ONCE_VERBS, Asked, Event, Odd, Pressed, S
 from bot.adapters.discord.places import Place
 from bot.adapters.discord.platform import Channels, First, Messages, Trouble, Why, missing
 from bot.adapters.discord.reply import ReplyInHand
+from bot.adapters.discord.tuning import DEFAULT, Tuning
 from bot.app.cards import notice, trouble
-from bot.core.actions import Action
+from bot.app.desk import Desk
 from bot.core.address import Address
 from bot.core.errors import Unavailable
-from bot.core.ids import Caller, Tenant
 from bot.core.runs import MAX_SOURCE_BYTES
 from bot.core.views import Reply, View
 from bot.ports import Log, Once, Rate
@@ -29,71 +27,6 @@ from bot.ports import Log, Once, Rate
 Suggest = Callable[[str], Sequence[str]]
 
 
-class Desk(Protocol):
-    """What Discord needs of `bot.app.desk.Desk`."""
-
-    def say(self, caller: Caller, line: str) -> AsyncIterator[Reply]:
-        """Answer a typed line."""
-        ...
-
-    def press(self, caller: Caller, wire: str) -> AsyncIterator[Reply]:
-        """Answer a pressed button."""
-        ...
-
-    def submit(self, caller: Caller, wire: str, values: Mapping[str, str]) -> AsyncIterator[Reply]:
-        """Answer a sent form."""
-        ...
-
-    def seal(self, caller: Caller, reply: Reply) -> Callable[[Action], str]:
-        """The function that writes the buttons of a reply."""
-        ...
-
-    def seal_for_all(self, tenant: Tenant) -> Callable[[Action], str]:
-        """The function that writes the buttons of a message of our own accord."""
-        ...
-
-    async def deliver(self, group: str, consumer: str, show: Callable[[Address, View], Awaitable[None]]) -> None:
-        """Show finished runs until cancelled."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """Times in seconds and bounds; the defaults are what Discord's rules and people's patience ask for."""
-
-    patience: float = 0.08
-    """An answer that takes longer is announced first ("thinking…"), so that the event is acknowledged."""
-    busy_patience: float = 1.0
-    """The same while more than `busy` events are in hand: announcing costs a second request, which is the last thing
-    that a busy process needs, and Discord waits for three seconds."""
-    form_patience: float = 2.2
-    """A form cannot be announced: Discord takes it as the first answer or not at all."""
-    busy: int = 16
-    answer: float = 2.8
-    """The first answer is given up then; Discord drops the event after 3."""
-    most: int = 512
-    """Events answered at once; more are told to try again."""
-    reply: float = 900.0
-    """No reply takes longer; a run waits in line and then runs well within it."""
-    between_edits: float = 1.0
-    edit: float = 6.0
-    """A later form of a reply is given up then. While it is tried the run behind it is not followed, and whoever shows
-    the result waits for ten seconds."""
-    delivery: float = 45.0
-    """A result is given back to the queue then."""
-    elsewhere: float = 0.3
-    """Before showing the result of a run that another process may still follow: its last edit must not come after."""
-    retry: float = 2.0
-    """Between two attempts to reach the queue of results."""
-    deliveries: int = 4
-    """Results shown at once: one busy channel does not hold up the others."""
-    double_tap: float = 2.0
-    silence: float = 60.0
-    """A gateway that says nothing for so long is given up and connected to anew."""
-    close: float = 5.0
-
-
-DEFAULT = Tuning()
 _SEEN = 8192  # events remembered; Discord repeats at most what one connection missed
 _BUSY = "I am answering a great many people right now. Please try again in a moment."
 _LOST = "I could not show that here. Please try again."

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from bot.adapters.discord import render
 from bot.adapters.discord.pace import Pace
 from bot.adapters.discord.parse import Event, Expect
 from bot.adapters.discord.platform import First, Messages, Trouble, Why, missing
+from bot.adapters.discord.tuning import Tuning
 from bot.app.cards import notice, trouble
 from bot.core.actions import Action
 from bot.core.ids import Caller
 from bot.core.views import Form, Reply, View
 from bot.ports import Log
-
-if TYPE_CHECKING:
-    from bot.adapters.discord.conversation import Tuning
 
 _PAUSES = (0.1, 0.3, 0.6, 1.0)
 """Seconds between attempts at the first answer while Discord is away, within the three it waits."""

@@ -18,13 +18,15 @@ from bot.adapters.discord import client as library
 from bot.adapters.discord.channels import RestChannels
 from bot.adapters.discord.chat import DiscordChat
 from bot.adapters.discord.client import ClientRest, Disconnected, Handlers, Shards, TokenRefused
-from bot.adapters.discord.conversation import DEFAULT, Conversation, Desk, Suggest, Tuning
+from bot.adapters.discord.conversation import Conversation, Suggest
 from bot.adapters.discord.messages import RestFirst, RestMessages
 from bot.adapters.discord.parse import Event
 from bot.adapters.discord.platform import Trouble, Why
 from bot.adapters.discord.registry import Localise, registered, untranslated
 from bot.adapters.discord.render import Json
+from bot.adapters.discord.tuning import DEFAULT, Tuning
 from bot.app.commands import COMMANDS
+from bot.app.desk import Desk
 from bot.core.errors import ConfigError, Unavailable
 from bot.ports import Chat, Log, Once, Rate
 from bot.tasks import stop as stop_tasks

@@ -19,13 +19,14 @@ from bot.adapters.slack import parse
 from bot.adapters.slack.api import RefusedError
 from bot.adapters.slack.cards import Cards
 from bot.adapters.slack.chat import SlackChat
-from bot.adapters.slack.conversation import MAX_EVENTS, Conversation, Desk
+from bot.adapters.slack.conversation import MAX_EVENTS, Conversation
 from bot.adapters.slack.endpoint import listening, routes
 from bot.adapters.slack.pace import Pace
 from bot.adapters.slack.people import People
 from bot.adapters.slack.sockets import LONGEST_BACKOFF, connected
 from bot.adapters.slack.web_api import REQUEST_SECONDS, Answer, SlackApi, sdk_logger
 from bot.adapters.slack.workspaces import Distribution, OneWorkspace, Workspaces
+from bot.app.desk import Desk
 from bot.core.errors import ConfigError, Unavailable
 from bot.core.ids import Tenant
 from bot.ports import Chat, Log, Once, Rate

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from bot.adapters.slack import render
 from bot.adapters.slack.api import RefusedError
@@ -29,6 +28,7 @@ from bot.adapters.slack.people import People
 from bot.adapters.slack.place import Place
 from bot.adapters.slack.progress import Progress
 from bot.app.commands import COMMANDS
+from bot.app.desk import Desk
 from bot.app.welcome import WELCOME
 from bot.core.actions import Action
 from bot.core.address import Address
@@ -62,34 +62,6 @@ NO_SCOPE = (
 )
 NO_ROLE = "Slack did not tell me whether you are an admin of this workspace. Please try again in a moment."
 STARTING = View((Note("Starting…"),), fallback="Starting…", private=False, final=False)
-
-
-class Desk(Protocol):
-    """What this adapter needs of `bot.app.desk.Desk`."""
-
-    def say(self, caller: Caller, line: str) -> AsyncIterator[Reply]:
-        """Answer a typed line."""
-        ...
-
-    def press(self, caller: Caller, wire: str) -> AsyncIterator[Reply]:
-        """Answer a pressed button."""
-        ...
-
-    def submit(self, caller: Caller, wire: str, values: Mapping[str, str]) -> AsyncIterator[Reply]:
-        """Answer a sent form."""
-        ...
-
-    def seal(self, caller: Caller, reply: Reply) -> Callable[[Action], str]:
-        """The function that writes the buttons of a reply."""
-        ...
-
-    def seal_for_all(self, tenant: Tenant) -> Callable[[Action], str]:
-        """The function that writes the buttons of what we post of our own accord."""
-        ...
-
-    async def deliver(self, group: str, consumer: str, show: Callable[[Address, View], Awaitable[None]]) -> None:
-        """Show finished runs until cancelled."""
-        ...
 
 
 class Conversation:

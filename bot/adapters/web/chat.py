@@ -5,28 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
 from bot.adapters.web import render
 from bot.adapters.web.conversation import BOT
 from bot.adapters.web.room import Kind, Message, Room
-from bot.core.actions import Action
+from bot.app.desk import Desk
 from bot.core.ids import ChannelId, Tenant, UserId
 from bot.core.views import View
-
-
-class Sealing(Protocol):
-    """What the chat needs of `bot.app.desk.Desk`."""
-
-    def seal_for_all(self, tenant: Tenant) -> Callable[[Action], str]:
-        """The function that writes buttons for anyone."""
-        ...
 
 
 class RoomChat:
     """One channel, whose messages live as long as the page's server. `now` gives seconds since 1970."""
 
-    def __init__(self, desk: Sealing, room: Room, link: render.Link, now: Callable[[], float]) -> None:
+    def __init__(self, desk: Desk, room: Room, link: render.Link, now: Callable[[], float]) -> None:
         self._desk = desk
         self._room = room
         self._link = link

@@ -18,11 +18,12 @@ from aiohttp.typedefs import Handler, Middleware
 from bot.adapters.web import parse
 from bot.adapters.web.attachments import ROOT, Attachments
 from bot.adapters.web.chat import RoomChat
-from bot.adapters.web.conversation import RETRY_SECONDS, Conversation, Desk, TooBusyError
+from bot.adapters.web.conversation import RETRY_SECONDS, Conversation, TooBusyError
 from bot.adapters.web.guard import HEADERS, Guard
 from bot.adapters.web.render import PNG
 from bot.adapters.web.room import Message, Room, event
 from bot.app.commands import COMMANDS, NEXT_DAY
+from bot.app.desk import Desk
 from bot.core.errors import BadInput, ConfigError
 from bot.ports import Chat, Log
 from bot.tasks import stop as stop_tasks

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from bot.adapters.web import render
 from bot.adapters.web.attachments import Attachments
 from bot.adapters.web.parse import Player, Pressed, Said, Submitted
 from bot.adapters.web.room import Kind, Message, Room
-from bot.core.actions import Action
+from bot.app.desk import Desk
 from bot.core.address import Address
 from bot.core.demo import DEMO_CHANNEL, DEMO_TENANT
 from bot.core.errors import Unavailable
-from bot.core.ids import Caller, Tenant
+from bot.core.ids import Caller
 from bot.core.views import Form, Reply, View
 from bot.ports import Log
 from bot.tasks import stop
@@ -26,34 +25,6 @@ MAX_REPLIES = 64
 REPLY_SECONDS = 900.0
 """No reply takes longer; a run waits in line and then runs well within it."""
 RETRY_SECONDS = 2.0
-
-
-class Desk(Protocol):
-    """What the page needs of `bot.app.desk.Desk`."""
-
-    def say(self, caller: Caller, line: str) -> AsyncIterator[Reply]:
-        """Answer a typed line."""
-        ...
-
-    def press(self, caller: Caller, wire: str) -> AsyncIterator[Reply]:
-        """Answer a pressed button."""
-        ...
-
-    def submit(self, caller: Caller, wire: str, values: Mapping[str, str]) -> AsyncIterator[Reply]:
-        """Answer a sent form."""
-        ...
-
-    def seal(self, caller: Caller, reply: Reply) -> Callable[[Action], str]:
-        """The function that writes the buttons of a reply."""
-        ...
-
-    def seal_for_all(self, tenant: Tenant) -> Callable[[Action], str]:
-        """The function that writes the buttons of a message for everyone."""
-        ...
-
-    async def deliver(self, group: str, consumer: str, show: Callable[[Address, View], Awaitable[None]]) -> None:
-        """Show finished runs until cancelled."""
-        ...
 
 
 class TooBusyError(Exception):

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.adapters.discord.conversation import DEFAULT, Tuning
 from bot.adapters.discord.serving import serve
+from bot.adapters.discord.tuning import DEFAULT, Tuning
 from bot.core.runs import (
     Accepted,
     Completion,
