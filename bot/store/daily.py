@@ -30,8 +30,8 @@ SETTLE_BATCH = 100
 """Answers settled in one step: some ten milliseconds of the server."""
 AT_ONCE = 24
 """Answers on their way at once: fewer than there are connections, so that a rush waits here and not for one of them."""
-QUEUE_SECONDS = 30.0
-"""How long an answer may wait for its turn; a click has been acknowledged by then."""
+QUEUE_SECONDS = 120.0
+"""How long an answer may wait for its turn; a click has been acknowledged by then, and a late reply beats none."""
 MOST_MISSED = 60
 """Days without an answer after which a streak has ended, whatever the holes among them."""
 _FIELDS = (
