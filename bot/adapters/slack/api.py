@@ -74,6 +74,10 @@ class Api(Protocol):
         """Share files in a thread; returns their ids."""
         ...
 
+    async def fetch(self, tenant: Tenant, url: str, limit: int) -> bytes:
+        """What stands in a file that people shared; the rest beyond `limit` bytes is left."""
+        ...
+
     async def forget(self, tenant: Tenant, file: str) -> None:
         """Delete a file of ours."""
         ...

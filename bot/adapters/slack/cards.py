@@ -13,9 +13,9 @@ from bot.adapters.slack.pace import Pace
 from bot.adapters.slack.parse import Card, Source
 from bot.adapters.slack.place import RESPONSE_URL_USES, Place
 from bot.adapters.slack.progress import Progress
-from bot.core.errors import Unavailable
+from bot.core.errors import BadInput, Unavailable
 from bot.core.ids import Caller, Tenant, UserId
-from bot.core.runs import RunFile
+from bot.core.runs import MAX_SOURCE_BYTES, RunFile
 from bot.core.views import Form, View
 from bot.ports import Log, Once
 
@@ -155,6 +155,13 @@ class Cards:
                 await self.apologise(source, INVITE)
         except Unavailable as failed:
             self._log.info("slack.not_looked", tenant=source.tenant, reason=str(failed))
+
+    async def code(self, tenant: Tenant, file: str) -> str:
+        """What stands in a file. Raises BadInput when it is too large, RefusedError and Unavailable."""
+        content = await self._api.fetch(tenant, file, MAX_SOURCE_BYTES + 1)
+        if len(content) > MAX_SOURCE_BYTES:
+            raise BadInput(f"That file is too large: I run at most {MAX_SOURCE_BYTES // 1024} KiB of code.")
+        return content.decode("utf-8", "replace")
 
     async def forget(self, tenant: Tenant, files: Sequence[str]) -> None:
         """Delete the files of a result that was taken away."""

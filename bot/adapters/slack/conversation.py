@@ -27,12 +27,13 @@ from bot.adapters.slack.parse import (
 from bot.adapters.slack.people import People
 from bot.adapters.slack.place import Place
 from bot.adapters.slack.progress import Progress
+from bot.app.cards import trouble
 from bot.app.commands import COMMANDS
 from bot.app.desk import Desk
 from bot.app.welcome import WELCOME
 from bot.core.actions import Action
 from bot.core.address import Address
-from bot.core.errors import Unavailable
+from bot.core.errors import BadInput, Unavailable
 from bot.core.ids import Caller, Tenant, UserId
 from bot.core.views import Form, Note, Reply, View
 from bot.ports import Log, Once
@@ -60,6 +61,11 @@ NO_SCOPE = (
     "I can't see whether you are an admin of this workspace. Whoever installed me can let me: under OAuth & "
     "Permissions, add the scope users:read, and install me again."
 )
+NO_FILES = (
+    "I can't read that file. Whoever installed me can let me: under OAuth & Permissions, add the scope files:read, and "
+    "install me again. Or paste the code between three backticks."
+)
+NO_FILE = "I could not get that file from Slack. Please send it again."
 NO_ROLE = "Slack did not tell me whether you are an admin of this workspace. Please try again in a moment."
 STARTING = View((Note("Starting…"),), fallback="Starting…", private=False, final=False)
 
@@ -170,8 +176,8 @@ class Conversation:
 
     async def _answer(self, event: Event) -> None:
         match event:
-            case Said(_, line):
-                await self._reply(event, lambda caller: self._desk.say(caller, line))
+            case Said(source, line, file):
+                await self._reply(event, lambda caller: self._said(caller, source, line, file))
             case Pressed(_, wire):
                 await self._reply(event, lambda caller: self._desk.press(caller, wire))
                 if plans(event):
@@ -187,6 +193,21 @@ class Conversation:
             case Left(source):
                 if self._left:
                     await self._left(source.tenant)
+
+    async def _said(self, caller: Caller, source: Source, line: str, file: str) -> AsyncIterator[Reply]:
+        if file:
+            try:
+                line = f"{line}\n{await self._cards.code(source.tenant, file)}"
+            except BadInput as error:
+                yield trouble(str(error))
+                return
+            except (RefusedError, Unavailable) as failed:
+                self._log.warning("slack.file_not_read", tenant=source.tenant, reason=str(failed))
+                blind = isinstance(failed, RefusedError) and failed.code == "missing_scope"
+                yield trouble(NO_FILES if blind else NO_FILE)
+                return
+        async for reply in self._desk.say(caller, line):
+            yield reply
 
     async def _reply(self, event: Said | Pressed | Submitted, ask: Callable[[Caller], AsyncIterator[Reply]]) -> None:
         source = event.source

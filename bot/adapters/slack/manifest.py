@@ -16,14 +16,16 @@ SCOPES = (
     "channels:history",
     "chat:write",
     "commands",
+    "files:read",
     "files:write",
     "groups:history",
     "im:history",
     "users:read",
 )
-"""The least that works: hear mentions and what is said to us alone; post, slash commands and the shortcut; share
-figures and long output; see who is an admin before a question of the day is planned. And, after a failure, look whether
-it was posted already, in public and private channels we are in: without those two, it may come twice."""
+"""The least that works: hear mentions and what is said to us alone; post, slash commands and the shortcut, also on code
+that was sent as a file; share figures and long output; see who is an admin before a question of the day is planned.
+And, after a failure, look whether it was posted already, in public and private channels we are in: without those two,
+it may come twice."""
 EVENTS = ("app_home_opened", "app_mention", "message.im")
 LEAVING = ("app_uninstalled", "tokens_revoked")
 MAX_DESCRIPTION = 100  # characters of a description or a usage hint; the documented most is 2000 and 1000

@@ -47,10 +47,12 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A command, however it was typed, as the desk reads it."""
+    """A command, however it was typed, as the desk reads it. What stands in a `file` belongs behind the line."""
 
     source: Source
     line: str
+    file: str = ""
+    """The address of a file on Slack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ def starts_run(event: Said | Pressed | Submitted) -> bool:
     person alone that holds for proofs too; elsewhere those are whispered, and nobody can change a whisper."""
     if isinstance(event, Said):
         name, _, rest = _first_word(event.line)
-        return name.lower() == "/run" and bool(snippet(rest).strip())
+        return name.lower() == "/run" and bool(event.file or snippet(rest).strip())
     verb = _verb(event.wire)
     return verb in _RUNS or (verb == _PROOF and event.source.place.direct)
 
@@ -258,7 +260,9 @@ def _shortcut(payload: Mapping[str, Any], now: float) -> Said | None:
         url=_text(payload, "response_url"),
         until=usable_until(now),
     )
-    return Said(_source(payload, user, place, ""), _line("run", " " + typed(_text(message, "text"))))
+    source, text = _source(payload, user, place, ""), typed(_text(message, "text"))
+    file = "" if "```" in text else _file(message)
+    return Said(source, "/run" if file else _line("run", " " + text), file)
 
 
 def _happened(payload: Mapping[str, Any], bot: str) -> Event | None:
@@ -305,6 +309,12 @@ def _source(payload: Mapping[str, Any], user: UserId, place: Place, instead: str
         place=place,
         trigger=trigger,
     )
+
+
+def _file(message: Mapping[str, Any]) -> str:
+    """The address of the first file of a message: code that is long is sent as one."""
+    files = message.get("files")
+    return _text(files[0], "url_private") if isinstance(files, list) and files else ""
 
 
 def _files(payload: Mapping[str, Any]) -> tuple[str, ...]:

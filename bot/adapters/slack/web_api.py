@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from slack_sdk.webhook.async_client import AsyncWebhookClient
+from yarl import URL
 
 from bot.adapters.slack.api import Json, NotDoneError, RefusedError
 from bot.core.errors import Unavailable
@@ -29,6 +30,7 @@ HASTY_SECONDS = 1.0
 DIALOG_SECONDS = 3.0
 PERSON_SECONDS = 2.0
 """Whoever waits for this opened a form with it, for which Slack gives 3 s in all."""
+FILE_SECONDS = 10.0
 PAGE = 200
 MAX_PAGES = 10
 """What is looked for is minutes old; a channel with more messages since then is not read to its end."""
@@ -127,6 +129,33 @@ class SlackApi:
 
         answer = await self._ask(tenant, "files.upload", send, repeatable=False)
         return [str(file["id"]) for file in answer.get("files") or []]
+
+    async def fetch(self, tenant: Tenant, url: str, limit: int) -> bytes:
+        """The beginning of a file. Our token goes to Slack's own addresses alone; without the scope to read files Slack
+        shows a page to sign in."""
+        if not self._is_slack(url):
+            raise RefusedError("not_on_slack")
+        session, token = self._client.session, await self._token(tenant)
+        assert session is not None
+
+        async def send() -> bytes:
+            async with session.get(url, headers={"Authorization": f"Bearer {token}"}, allow_redirects=False) as answer:
+                if answer.status != 200:
+                    raise AnswerError(answer.status, "file_not_read", answer.headers)
+                if answer.content_type == "text/html":
+                    raise AnswerError(403, "missing_scope", answer.headers)
+                return await _beginning(answer.content, limit)
+
+        return await self._ask(tenant, "files", send, seconds=FILE_SECONDS)
+
+    def _is_slack(self, url: str) -> bool:
+        try:
+            at = URL(url).origin()
+        except ValueError:
+            return False
+        host = at.host or ""
+        official = at.scheme == "https" and (host == "slack.com" or host.endswith(".slack.com"))
+        return official or at == URL(self._client.base_url).origin()
 
     async def respond(self, tenant: Tenant, url: str, message: Json) -> None:
         """Answer by a response_url."""
@@ -272,3 +301,12 @@ def sdk_logger(log: Log) -> logging.Logger:
     logger = logging.Logger("torchquiz.slack", logging.WARNING)  # noqa: LOG001 - no part of the process-wide tree
     logger.addHandler(_Forward(log))
     return logger
+
+
+async def _beginning(content: aiohttp.StreamReader, limit: int) -> bytes:
+    found = bytearray()
+    async for chunk in content.iter_chunked(16_384):
+        found += chunk
+        if len(found) >= limit:
+            break
+    return bytes(found[:limit])

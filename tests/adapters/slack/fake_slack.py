@@ -104,6 +104,8 @@ class FakeSlack:
         self.dialogs: dict[str, Json] = {}
         self.homes: dict[str, Json] = {}
         self.files: dict[str, Json] = {}
+        self.shared: dict[str, bytes] = {}
+        """Files that people shared."""
         self.calls: list[tuple[str, Json]] = []
         self.times: list[tuple[str, str, float]] = []
         """The method, channel and monotonic time of every call."""
@@ -237,13 +239,14 @@ class FakeSlack:
         }
 
     async def shortcut(
-        self, text: str, *, callback: str, user: str = "U1", channel: str = "C1", ts: str = "77.7"
+        self, text: str, *, callback: str, user: str = "U1", channel: str = "C1", ts: str = "77.7", file: str = ""
     ) -> Ack:
-        """Use the message shortcut on a message."""
+        """Use the message shortcut on a message; `file` is the address of one that was sent with it."""
         payload = self._interaction("message_action", user) | {
             "callback_id": callback,
             "channel": {"id": channel},
-            "message": {"ts": ts, "text": text, "user": "U9"},
+            "message": {"ts": ts, "text": text, "user": "U9"}
+            | ({"files": [{"id": "F1", "url_private": file}]} if file else {}),
             "response_url": self._response_url(channel, user),
         }
         return await self.deliver("interactive", payload)
@@ -352,6 +355,7 @@ class FakeSlack:
                 web.post("/response/{id}", self._respond),
                 web.post("/upload/{id}", self._upload),
                 web.get("/link/{id}", self._link),
+                web.get("/files/{name}", self._file),
             ]
         )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -547,6 +551,20 @@ class FakeSlack:
             self.violations.append(f"{len(content)} bytes uploaded, {file['length']} announced")
         file["content"] = content
         return web.Response(text=f"OK - {len(content)}")
+
+    def share(self, name: str, content: bytes) -> str:
+        """Somebody shared a file; returns its address."""
+        self.shared[name] = content
+        return f"{self.url}/files/{name}"
+
+    async def _file(self, request: web.Request) -> web.Response:
+        """What stands in a shared file, for whoever may read files; a page to sign in for others."""
+        fault = self.faults["files"].pop(0) if self.faults["files"] else Fault()
+        if fault.status != 200:
+            return web.Response(status=fault.status)
+        if request.headers.get("Authorization") != f"Bearer {self.bot_token}" or "files:read" not in self.scopes:
+            return web.Response(text="<html>Sign in</html>", content_type="text/html")
+        return web.Response(body=self.shared[request.match_info["name"]], content_type="text/plain")
 
     async def _respond(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

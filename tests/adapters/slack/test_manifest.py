@@ -25,6 +25,7 @@ def test_it_asks_for_no_more_than_it_needs() -> None:
         "channels:history",
         "chat:write",
         "commands",
+        "files:read",
         "files:write",
         "groups:history",
         "im:history",

@@ -277,6 +277,51 @@ async def test_run_this_code_answers_in_the_thread_of_the_message(slack: FakeSla
     assert [order.source for order in running.queue.orders.values()] == ["torch.ones(2) < x.no"]
 
 
+async def test_code_that_was_sent_as_a_file_runs_as_it_stands_there(slack: FakeSlack) -> None:
+    async with bot(slack) as running:
+        slack.faults["files"] = [Fault(500)]
+        await slack.shortcut("have a look", callback=SHORTCUT, file=slack.share("x.py", "print('ä &lt;')\n".encode()))
+        await slack.see("torch 2.13.0", channel="C1")
+
+    assert [order.source for order in running.queue.orders.values()] == ["print('ä &lt;')"]
+
+
+async def test_code_in_the_message_comes_before_its_file(slack: FakeSlack) -> None:
+    async with bot(slack) as running:
+        await slack.shortcut("```1 + 1```", callback=SHORTCUT, file=slack.share("x.py", b"2"))
+        await slack.see("torch 2.13.0", channel="C1")
+
+    assert [order.source for order in running.queue.orders.values()] == ["1 + 1"]
+
+
+async def test_a_file_beyond_the_limit_is_refused_in_words(slack: FakeSlack) -> None:
+    async with bot(slack) as running:
+        await slack.shortcut("", callback=SHORTCUT, file=slack.share("x.py", b"x" * 2**20))
+        await slack.see("I run at most 64 KiB", to="U1")
+
+    assert not running.queue.orders
+
+
+async def test_without_the_scope_for_files_it_says_which(slack: FakeSlack) -> None:
+    slack.scopes.remove("files:read")
+    async with bot(slack) as running:
+        await slack.shortcut("", callback=SHORTCUT, file=slack.share("x.py", b"1"))
+        await slack.see("add the scope files:read", to="U1")
+
+    assert not running.queue.orders
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:1/x.py", "https://slack.com.evil.example/x", "file:///etc/passwd"]
+)
+async def test_our_token_goes_to_no_address_but_slacks(slack: FakeSlack, address: str) -> None:
+    async with bot(slack) as running:
+        await slack.shortcut("", callback=SHORTCUT, file=address)
+        await slack.see("could not get that file", to="U1")
+
+    assert not running.queue.orders
+
+
 async def test_a_proof_is_whispered(slack: FakeSlack) -> None:
     queue = LiveQueue(ended("proved"), held=True)
     async with bot(slack, queue=queue) as running:
