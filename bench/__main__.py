@@ -64,6 +64,7 @@ TARGETS: Mapping[str, str] = {
     "sandbox_runs_per_second_speedup": ">= 15",
     "sandbox_fork_bomb_reaped_p50_ms": "<= 300",
     "sandbox_idle_spare_private_mib": "<= 10",
+    "run_speedup": ">= 25",
     "run_added_by_redis_p50_ms": "<= 30",
     "run_worker_family_pss_mib": "<= 320",
     "discord_ack_cpu_ratio": "<= 1.25",

@@ -1,4 +1,5 @@
-"""`/run` from submit to result through the real queue and worker, against the jail alone in the same run."""
+"""`/run` from submit to result through the real queue and worker, against a cold process and the jail alone in the same
+run."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 from bench import family
+from bench.sandbox import COLD, cold
 from bot.bootstrap import open_store
 from bot.cli.worker_process import queue_with_worker
 from bot.config import Settings
@@ -20,11 +22,13 @@ from workers.sandbox.bubblewrap import BubblewrapSandbox
 
 SNIPPET = "print(torch.ones(2))"
 RUNS = 60
+COLD_RUNS = 5
 PAUSE_SECONDS = 0.15  # people do not type faster: a spare is ready again
 
 
 async def measure() -> dict[str, float]:
-    """Median times of both, what the queue adds, and the memory of an idle worker with everything it started."""
+    """Median times, their ratios, what the queue adds, and the memory of an idle worker with all that it started."""
+    colds = [(await cold(COLD))[1] for _ in range(COLD_RUNS)]
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(TORCHQUIZ_HOME=folder)  # type: ignore[call-arg]  # settings are named as people type them
         settings = settings.model_copy(update={"redis_url": None, "home": Path(folder)})
@@ -37,6 +41,8 @@ async def measure() -> dict[str, float]:
             async with BubblewrapSandbox(spares=1) as sandbox:
                 queued, alone = await _in_turns(queue, sandbox)
     return {
+        "run_cold_p50_ms": statistics.median(colds) * 1000,
+        "run_speedup": statistics.median(colds) / statistics.median(queued),
         "run_through_redis_p50_ms": statistics.median(queued) * 1000,
         "run_through_redis_p95_ms": statistics.quantiles(queued, n=20)[-1] * 1000,
         "run_jail_alone_p50_ms": statistics.median(alone) * 1000,
