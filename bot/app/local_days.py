@@ -12,6 +12,7 @@ from bot.ports import Clock, Schedules
 FRESH = timedelta(minutes=1)
 """A zone that was changed holds after this; a click need not ask the store."""
 _TENANTS = 4096
+_NOWHERE: Mapping[ChannelId, ZoneInfo] = {}
 
 
 class LocalDays:
@@ -27,19 +28,29 @@ class LocalDays:
     async def today(self, caller: Caller) -> date:
         """The date where the caller is. Raises Unavailable."""
         now = self.clock.now()
-        zones = await self._zones(caller.tenant, now)
-        first = next(iter(zones.values()), self._zone)
-        return now.astimezone(zones.get(caller.channel, first)).date()
+        zones = self._held(caller.tenant, now)
+        if zones is None:
+            zones = await self._read(caller.tenant, now)
+        zone = zones.get(caller.channel) or next(iter(zones.values()), self._zone)
+        return now.astimezone(zone).date()
 
     async def team_zone(self, tenant: Tenant) -> ZoneInfo:
         """One zone for whatever belongs to a person and not to a channel. Raises Unavailable."""
-        return next(iter((await self._zones(tenant, self.clock.now())).values()), self._zone)
+        now = self.clock.now()
+        zones = self._held(tenant, now)
+        if zones is None:
+            zones = await self._read(tenant, now)
+        return next(iter(zones.values()), self._zone)
 
-    async def _zones(self, tenant: Tenant, now: datetime) -> Mapping[ChannelId, ZoneInfo]:
+    def _held(self, tenant: Tenant, now: datetime) -> Mapping[ChannelId, ZoneInfo] | None:
+        """What was read a moment ago: every answer asks, and most need not wait."""
         if self._schedules is None:
-            return {}
-        if (known := self._known.get(tenant)) and timedelta(0) <= now - known[0] < FRESH:
-            return known[1]
+            return _NOWHERE
+        known = self._known.get(tenant)
+        return known[1] if known and timedelta(0) <= now - known[0] < FRESH else None
+
+    async def _read(self, tenant: Tenant, now: datetime) -> Mapping[ChannelId, ZoneInfo]:
+        assert self._schedules is not None
         zones: dict[ChannelId, ZoneInfo] = {}
         for each in await self._schedules.of_tenant(tenant):
             zones.setdefault(each.channel, ZoneInfo(each.zone))

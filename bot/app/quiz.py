@@ -107,7 +107,7 @@ class Quizzes:
         quiz, question = self._asked(action.item)
         if question.option(action.option) is None:
             raise StaleButton("That question has changed since. Type the command again for a fresh card.")
-        lately = (await self._lately(caller)).get(question.id)
+        lately = (await self._recent.items(caller)).get(question.id) if self._recent else None
         if lately and lately > self._days.clock.now():
             raise BadInput(f"This is a question of the day right now: `/daily`. Go on with `/quiz {quiz.name}`.")
         recorded = await self._scores.record_practice(

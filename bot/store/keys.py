@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import date, timedelta
+from functools import lru_cache
 
 PREFIX = "q1"
 META = f"{PREFIX}:meta"
@@ -53,7 +54,12 @@ def whole(part: str) -> str:
 
 def of(tenant: str, *parts: str) -> str:
     """A key of `tenant`; the parts are joined as they are."""
-    return ":".join((PREFIX, "{" + part(tenant) + "}", *parts))
+    return _tagged(tenant) + ":".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _tagged(tenant: str) -> str:
+    return f"{PREFIX}:{{{part(tenant)}}}:"
 
 
 def practice(tenant: str, user: str) -> str:
