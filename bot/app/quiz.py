@@ -145,8 +145,7 @@ class Quizzes:
         return View(
             blocks=(
                 Heading(title),
-                *question.revealed(order, OptionId(chosen)),
-                *question.reasons(order),
+                *question.accounted(order, OptionId(chosen)),
                 _sources(question),
             ),
             fallback=f"{title}: every option explained",

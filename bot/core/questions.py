@@ -83,6 +83,10 @@ class Sample:
     about: str
     preamble: str = ""
 
+    def shown(self) -> Code:
+        """Its block on a card, without the line end that some surfaces show as an empty line."""
+        return Code(self.source.rstrip())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
@@ -134,8 +138,8 @@ class Item:
         return tuple(blocks)
 
     def sources(self) -> str:
-        """The references in one line, those to torch with the version whose documentation is meant."""
-        torch = [each.text() for each in self.references if each.symbol.startswith("torch.")]
+        """The references in one line, each page once, those to torch with the version whose documentation is meant."""
+        torch = dict.fromkeys(each.text() for each in self.references if each.symbol.startswith("torch."))
         others = [each.text() for each in self.references if not each.symbol.startswith("torch.")]
         pinned = [f"{', '.join(torch)} ({TORCH_DOCS})"] if torch else []
         return "Read on: " + "; ".join([*pinned, *others])

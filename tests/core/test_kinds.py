@@ -15,8 +15,8 @@ from bot.core.ids import ItemId, OptionId
 from bot.core.kinds import KINDS
 from bot.core.kinds.choosing import Choosable
 from bot.core.kinds.concept import KeyPoint
-from bot.core.questions import TORCH_DOCS, Item, Prose, Reference
-from bot.core.views import Choices, Mark, text_of
+from bot.core.questions import TORCH_DOCS, Item, Prose, Reference, one_line
+from bot.core.views import Block, Choices, Code, Mark, text_of
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,10 @@ def question(bank: Bank, id: str = "quiz-11-q04") -> Choosable:
 def marks(item: Choosable, chosen: OptionId | None) -> Counter[Mark]:
     (choices,) = [block for block in item.revealed(item.option_ids(), chosen) if isinstance(block, Choices)]
     return Counter(choice.mark for choice in choices.choices)
+
+
+def blocks_of(item: Item) -> list[Block]:
+    return [block for side in item.sides() for block in side.blocks]
 
 
 def test_the_same_seed_gives_the_same_order_and_others_give_others(bank: Bank) -> None:
@@ -81,6 +85,22 @@ def test_a_wrong_answer_is_told_why_it_is_wrong(bank: Bank) -> None:
     assert "Why not: " in text_of(getattr(first, "line", ()))
 
 
+def test_among_the_reasons_of_all_options_that_of_a_wrong_answer_stands_once(bank: Bank) -> None:
+    item = question(bank)
+    wrong = next(id for id in item.option_ids() if id != item.right())
+    shown = repr(item.accounted(item.option_ids(), wrong))
+
+    assert [shown.count(", ".join(map(repr, one_line(option.reason)))) for option in item.options] == [1] * 4
+    assert shown.count("'your answer'") == 1
+
+
+def test_code_on_a_card_ends_with_its_last_line(bank: Bank) -> None:
+    shown = [block.source for item in bank.items.values() for block in blocks_of(item) if isinstance(block, Code)]
+
+    assert len(shown) > 40
+    assert [source for source in shown if source != source.rstrip()] == []
+
+
 def test_an_unknown_option_is_none(bank: Bank) -> None:
     assert question(bank).option(OptionId("f")) is None
 
@@ -109,6 +129,10 @@ def test_every_kind_is_an_item() -> None:
             "torch.nn.Conv2d, torch.nn.Module.to (torch 2.13 docs); He et al. 2016",
         ),
         ((Reference("Models", "torchvision.models.ResNet50_Weights"),), "Models (torchvision.models.ResNet50_Weights)"),
+        (
+            (Reference("Mixed precision", "torch.autocast"), Reference("Mixed precision", "torch.amp.GradScaler")),
+            "Mixed precision (torch 2.13 docs)",
+        ),
     ],
 )
 def test_references_to_torch_say_which_version_is_meant(

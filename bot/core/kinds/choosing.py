@@ -76,7 +76,7 @@ class Choosable(Item):
         order = self.option_ids()
         return (
             Side("Question", self.asked(order)),
-            Side("Answer", (*self.revealed(order, None), *self.reasons(order))),
+            Side("Answer", self.accounted(order, None)),
         )
 
     def asked(self, order: Sequence[OptionId]) -> tuple[Block, ...]:
@@ -86,6 +86,15 @@ class Choosable(Item):
     def revealed(self, order: Sequence[OptionId], chosen: OptionId | None) -> tuple[Block, ...]:
         """Stem, options with the right one (and a wrong choice) marked, and the explanation."""
         return (*self.stem.parts, self._choices(order, chosen, reveal=True), *self.explained(chosen))
+
+    def accounted(self, order: Sequence[OptionId], chosen: OptionId | None) -> tuple[Block, ...]:
+        """The same with the reason of every option, so that the one of a wrong choice stands there once."""
+        return (
+            *self.stem.parts,
+            self._choices(order, chosen, reveal=True),
+            *self.explained(None),
+            *self.reasons(order),
+        )
 
     def explained(self, chosen: OptionId | None) -> tuple[Block, ...]:
         """Why a wrong choice is wrong, why the answer holds, and the notes."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from bot.core.questions import Item, Prose, Sample, Side, one_line, single_paragraph
 from bot.core.text import line
-from bot.core.views import Block, Bullets, Code, Table, Text
+from bot.core.views import Block, Bullets, Table, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Interview(Item):
             Side("Question", self.question.parts),
             Side("Outline", (outline,)),
             Side("Full answer", (*self.answer.parts, *table, *self.notes())),
-            Side("Code", (Code(self.code.source), Text(line(self.code.about)))),
+            Side("Code", (self.code.shown(), Text(line(self.code.about)))),
             *(side for number, follow_up in enumerate(self.follow_ups, 1) for side in _numbered(follow_up, number)),
         )
 

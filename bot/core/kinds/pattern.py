@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.core.questions import Item, Prose, Sample, Side, one_line, single_paragraph
 from bot.core.text import line
-from bot.core.views import Bullets, Code, Heading, Text
+from bot.core.views import Bullets, Heading, Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Pattern(Item):
     def sides(self) -> tuple[Side, ...]:
         """When to use it; then the code and the hints."""
         hints = Bullets(tuple(one_line(hint) for hint in self.hints))
-        body = (Code(self.code.source), Text(line(self.code.about)), hints, *self.notes())
+        body = (self.code.shown(), Text(line(self.code.about)), hints, *self.notes())
         return (Side("Use", (Heading(self.name), *self.use.parts)), Side("Code", body))
 
     def problems(self) -> Iterator[str]:
