@@ -43,6 +43,8 @@ from bot.core.views import (
 END_OF_FORM = "."
 HELP = "Type /quiz 11, a letter to answer, !1 to press a button, /as NAME to play as someone else, Ctrl-D to leave."
 _SIGNS = {Mark.RIGHT: "✓ ", Mark.WRONG: "✗ "}
+_RATING = re.compile(r"^[1-5] (?=[A-Z])")
+"""The number before the words of a rating. Beside `!N` it would invite pressing another one."""
 
 
 class Console(Protocol):
@@ -223,7 +225,7 @@ def card(view: View, buttons: list[str], styled: bool = False) -> list[str]:
         lines.extend(_block(block, styled))
     if buttons:
         letters = len(buttons) <= 6 and all(len(label) == 1 for label in buttons)
-        pairs = (label if letters else f"!{number} {label}" for number, label in enumerate(buttons, 1))
+        pairs = (label if letters else f"!{number} {_RATING.sub('', label)}" for number, label in enumerate(buttons, 1))
         lines.append(
             ("Answer with " if letters else "") + ("  ".join(pairs) if len(buttons) < 10 else "\n".join(pairs))
         )

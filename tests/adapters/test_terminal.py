@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -69,6 +70,13 @@ async def test_a_number_presses_a_button_and_a_menu_entry() -> None:
 
     assert "!11 11 · Transformers" in menu
     assert "Quiz 11 · Transformers · question 1 of 10" in question
+
+
+async def test_no_number_but_that_of_the_button_stands_before_a_rating() -> None:
+    _, back = await talk("/interview autograd", "!2")
+
+    assert re.search(r"^!\d+ Well · 2 d$", back, re.MULTILINE)
+    assert not re.search(r"!\d+ \d", back)
 
 
 async def test_letters_are_pressed_in_either_case() -> None:
