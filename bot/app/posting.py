@@ -25,8 +25,8 @@ from bot.core.schedule_words import content_text
 from bot.core.views import View
 from bot.ports import Chat, Dailies, Log, Lost, Rate, Refused, Schedules, SlowDown
 
-IN_FLIGHT = 120
-"""Items that one process works on at once."""
+IN_FLIGHT = 160
+"""Items that one process works on at once. At 40 a second, fifteen processes get through theirs within a lease."""
 DOUBT = timedelta(seconds=30)
 """How long a platform's history may take to show what was just accepted."""
 RECHECK = timedelta(minutes=5)

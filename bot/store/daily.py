@@ -20,7 +20,7 @@ from bot.core.streaks import FREEZE_DAYS, MILESTONES, Streak, current
 from bot.ports import Clock
 from bot.store import keys
 from bot.store.gathering import Commands
-from bot.store.schedule_wire import compact, moment, ms
+from bot.store.schedule_wire import SEPARATOR, compact, moment, ms
 from bot.store.scores import clipped
 from bot.store.scripts import call, script, translated
 
@@ -35,8 +35,7 @@ QUEUE_SECONDS = 120.0
 MOST_MISSED = 60
 """Days without an answer after which a streak has ended, whatever the holes among them."""
 _FIELDS = (
-    "item", "right", "order", "topic", "mode", "zone", "day", "opens", "closes", "state", "seq", "message",
-    "digest", "n", "void", "channel", "sid", "ca", "cb", "cc", "cd", "ce", "cf",
+    "what", "when", "where", "state", "message", "digest", "n", "void", "right", "ca", "cb", "cc", "cd", "ce", "cf",
 )  # fmt: skip
 """Fields of a post, in the order in which the scripts tell them."""
 _LIFETIME = int(keys.POST_LIFETIME.total_seconds())
@@ -62,7 +61,7 @@ class RedisDailies:
         try:
             version, asked, today = await asyncio.gather(
                 # the version first: a change after it is noticed when recording
-                self._client.execute_command("HGET", keys.channel(tenant, channel), "v"),
+                self._client.execute_command("HGET", keys.channel(tenant, channel), "asked"),
                 self._client.execute_command("HGETALL", keys.bag(tenant, channel)),
                 self._client.execute_command("HGETALL", keys.today(tenant, day)),
             )
@@ -108,8 +107,8 @@ class RedisDailies:
     async def confirm(self, post: Post, message: str, *, digest: bool = False) -> str:
         """Note the message of a question or of its digest; the first one noted stands. Raises Unavailable."""
         field = "digest" if digest else "message"
-        args = (field, message, post.schedule, post.id)
-        stands: bytes = await call(self._redis, self._confirm, self._post_keys(post), args)
+        post_key = keys.post(post.tenant, post.id)
+        stands: bytes = await call(self._redis, self._confirm, (post_key,), (field, message))
         return stands.decode()
 
     async def answer(self, caller: Caller, post: PostId, option: OptionId) -> Answered:
@@ -149,9 +148,10 @@ class RedisDailies:
 
     async def _settle_all(self, post: Post, *, unsettled: bool) -> None:
         try:
-            count = int(await self._client.execute_command("HGET", keys.post(post.tenant, post.id), "nb") or 1)
+            when: bytes | None = await self._client.execute_command("HGET", keys.post(post.tenant, post.id), "when")
         except RedisError as error:
             raise translated(error) from error
+        count = int(when.rpartition(SEPARATOR.encode())[2]) if when else 1
         base = (keys.post(post.tenant, post.id), keys.answers(post.tenant, post.id))
         prefix = keys.of(post.tenant, "")
         for bucket in range(count):
@@ -327,23 +327,8 @@ def _record_request(post: NewPost, version: int) -> tuple[tuple[str, ...], tuple
     if post.channel == keys.TENANT_SCOPE:
         raise ValueError(f"{post.channel!r} names the whole tenant's boards and cannot be a channel")
     labels, ends = _boards(post.day)
-    fields = {
-        "item": post.item,
-        "right": post.right,
-        "order": "".join(post.order),
-        "topic": post.topic,
-        "mode": post.mode.value,
-        "zone": post.zone,
-        "day": compact(post.day),
-        "daynum": post.day.toordinal(),
-        "opens": ms(post.opens),
-        "closes": ms(post.closes),
-        "state": PostState.OPEN.value,
-        "channel": post.channel,
-        "sid": post.schedule,
-        "labels": labels,
-        "ends": ends,
-    }
+    what = (post.item, "".join(post.order), post.right, post.mode.value, str(post.round), post.topic)
+    when = (ms(post.opens), ms(post.closes), str(post.day.toordinal()))
     return (
         (
             keys.post(tenant, post.id),
@@ -366,7 +351,11 @@ def _record_request(post: NewPost, version: int) -> tuple[tuple[str, ...], tuple
             int(keys.TODAY_LIFETIME.total_seconds()),
             BUCKET_ANSWERS,
             ms(post.closes),
-            *(cell for pair in fields.items() for cell in pair),
+            SEPARATOR.join(what),
+            SEPARATOR.join(when),
+            SEPARATOR.join((post.zone, post.channel, post.schedule)),
+            labels,
+            ends,
         ),
     )
 
@@ -382,28 +371,31 @@ def _boards(day: date) -> tuple[str, str]:
 
 def _post(tenant: Tenant, id: PostId, values: Sequence[bytes | None]) -> Post | None:
     read = {name: (value or b"").decode() for name, value in zip(_FIELDS, values, strict=True)}
-    if not read["item"]:
+    if not read["what"]:
         return None
+    item, order, right, mode, _, topic = read["what"].split(SEPARATOR)
+    opens, closes, day, ordinal, _ = read["when"].split(SEPARATOR)
+    zone, channel, schedule = read["where"].split(SEPARATOR)
     return Post(
         id=id,
         tenant=tenant,
-        channel=ChannelId(read["channel"]),
-        schedule=ScheduleId(read["sid"]),
-        item=ItemId(read["item"]),
-        right=OptionId(read["right"]),
-        order=tuple(OptionId(option) for option in read["order"]),
-        topic=read["topic"],
-        mode=Mode(read["mode"]),
-        zone=read["zone"],
-        day=date.fromisoformat(read["day"]),
-        opens=moment(read["opens"]),
-        closes=moment(read["closes"]),
+        channel=ChannelId(channel),
+        schedule=ScheduleId(schedule),
+        item=ItemId(item),
+        right=OptionId(read["right"] or right),
+        order=tuple(OptionId(option) for option in order),
+        topic=topic,
+        mode=Mode(mode),
+        zone=zone,
+        day=date.fromordinal(int(day)),
+        opens=moment(opens),
+        closes=moment(closes),
         state=PostState(read["state"]),
-        ordinal=int(read["seq"]),
+        ordinal=int(ordinal),
         message=read["message"],
         digest=read["digest"],
         answered=int(read["n"] or 0),
-        chosen={OptionId(option): int(read[f"c{option}"] or 0) for option in read["order"]},
+        chosen={OptionId(option): int(read[f"c{option}"] or 0) for option in order},
         void=read["void"],
     )
 

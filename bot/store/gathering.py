@@ -8,7 +8,7 @@ from typing import Any, Protocol, Self
 
 from redis.asyncio import Redis
 
-GATHER_SECONDS = 0.25
+GATHER_SECONDS = 0.4
 """How long a command waits for others in a rush: little beside the turn that a post waits for."""
 RUSH = 8
 """With so many commands in one pipeline, the next ones are gathered as well."""

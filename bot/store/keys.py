@@ -123,7 +123,8 @@ AUDIT_LENGTH = 1000
 
 
 def post(tenant: str, post: str) -> str:
-    """Hash of a question of the day; `POST_LIFETIME`."""
+    """Hash of a question of the day, `POST_LIFETIME`: ``what``, ``when`` and ``where`` never change, ``right`` is a key
+    that was corrected."""
     return of(tenant, "p", part(post))
 
 
@@ -160,8 +161,8 @@ def taken_in(tenant: str) -> str:
 
 
 def channel(tenant: str, channel: str) -> str:
-    """Hash: ``seq`` ordinal, ``day`` and ``posts`` of it, ``h:<ordinal>`` holes, ``w:<schedule>`` post not yet sent,
-    ``v`` version and ``asked`` number of the bag, ``typ`` usual number of answers. Kept."""
+    """Hash: ``seq`` ordinal, ``day`` and its number of posts, ``h:<ordinal>`` holes, ``w:<schedule>`` its newest post,
+    ``asked`` questions so far, which is the version of its bag, ``typ`` usual number of answers. Kept."""
     return of(tenant, "ch", part(channel))
 
 

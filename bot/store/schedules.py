@@ -201,11 +201,12 @@ def _milliseconds(length: timedelta) -> int:
 
 
 def _claims(shard: str, now: datetime, cells: Sequence[bytes]) -> Iterator[Claim]:
-    """Rows of six: member, fence, state, day, last, schedule."""
+    """Rows of three: member, state, schedule."""
     values = iter(cells)
-    while row := tuple(islice(values, 6)):
-        name, fence, state, day, last, settings = row
+    while row := tuple(islice(values, 3)):
+        name, state, settings = row
         tenant, channel, schedule, task = name.decode().split(SEPARATOR)
+        fence, doing, day, last = state.decode().split(":")
         yield Claim(
             member=name.decode(),
             shard=shard,
@@ -213,10 +214,10 @@ def _claims(shard: str, now: datetime, cells: Sequence[bytes]) -> Iterator[Claim
             tenant=Tenant(tenant),
             channel=ChannelId(channel),
             schedule=ScheduleId(schedule),
-            day=day_of(task[1:]) or day_of(day.decode()),
+            day=day_of(task[1:]) or day_of(day),
             fence=int(fence),
-            sending=state == b"s",
-            last=day_of(last.decode()),
+            sending=doing == "s",
+            last=day_of(last),
             settings=held(settings) if settings else None,
             now=now,
         )

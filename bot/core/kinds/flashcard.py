@@ -21,5 +21,5 @@ class Flashcard(Item):
         return " ".join(self.front.source.replace("`", "").split())[:80]
 
     def sides(self) -> tuple[Side, ...]:
-        """Front, then back."""
-        return (Side("Front", self.front.parts), Side("Back", (*self.back.parts, *self.notes())))
+        """Front, then the back under the word that its button carries."""
+        return (Side("Front", self.front.parts), Side("Answer", (*self.back.parts, *self.notes())))

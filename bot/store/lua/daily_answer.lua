@@ -95,8 +95,8 @@ if held then
   local before = 'c' .. string.char(97 + held.option)
   redis.call('HSET', KEYS[1], before, int((tonumber(post[before]) or 1) - 1), 'c' .. option, int(counted + 1))
 else
-  told[14] = int(total + 1)
-  redis.call('HSET', KEYS[1], 'n', told[14], 'c' .. option, int(counted + 1))
+  told[COUNT] = int(total + 1)
+  redis.call('HSET', KEYS[1], 'n', told[COUNT], 'c' .. option, int(counted + 1))
 end
 if born == 1 and redis.call('HLEN', answers) == 1 then
   redis.call('EXPIRE', answers, ARGV[12])

@@ -4,7 +4,7 @@
 -- ARGV  1 'close', 'void' or 'right'  2 the reason, or the key
 -- Returns 1, or 0 when there is no such question
 
-local held = redis.call('HMGET', KEYS[1], 'item', 'n', 'state')
+local held = redis.call('HMGET', KEYS[1], 'what', 'n', 'state')
 local usual = tonumber(redis.call('HGET', KEYS[2], 'typ')) or 0
 if not held[1] then
   return 0

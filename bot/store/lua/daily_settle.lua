@@ -9,7 +9,7 @@ local post = read_post(KEYS[1])
 if post.item == '' then
   return {'0', 0}
 end
-local buckets = tonumber(post.nb) or 1
+local buckets = tonumber(post.buckets) or 1
 local answers = buckets > 1 and KEYS[2] .. ':' .. ARGV[2] or KEYS[2]
 local page = redis.call('HSCAN', answers, ARGV[3], 'COUNT', ARGV[4])
 local changed = 0

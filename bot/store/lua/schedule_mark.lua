@@ -6,7 +6,6 @@
 -- Returns 1, or 0 when someone else holds it by now, or has finished that day
 
 local state = redis.call('HGET', KEYS[2], ARGV[1])
-redis.call('ZCARD', KEYS[1])
 local fence, doing, day, last = string.match(state or '', '^(%d+):(%a):([%d-]+):([%d-]+)$')
 if fence ~= ARGV[2] or (ARGV[3] == 's' and last ~= '-' and last >= ARGV[4]) then
   return 0
@@ -21,10 +20,10 @@ if string.sub(due, 1, 1) == '+' then
   end
   due = string.format('%.0f', now + tonumber(due))
 end
-redis.call('HSET', KEYS[2], ARGV[1], fence .. ':' .. doing .. ':' .. day .. ':' .. last)
 if due == '' then
   redis.call('ZREM', KEYS[1], ARGV[1])
 else
   redis.call('ZADD', KEYS[1], due, ARGV[1])
 end
+redis.call('HSET', KEYS[2], ARGV[1], fence .. ':' .. doing .. ':' .. day .. ':' .. last)
 return 1
