@@ -84,23 +84,26 @@ class Choosable(Item):
         return (*self.stem.parts, self._choices(order, None, reveal=False))
 
     def revealed(self, order: Sequence[OptionId], chosen: OptionId | None) -> tuple[Block, ...]:
-        """Stem, options with the right one (and a wrong choice) marked, and the explanation."""
-        return (*self.stem.parts, self._choices(order, chosen, reveal=True), *self.explained(chosen))
-
-    def accounted(self, order: Sequence[OptionId], chosen: OptionId | None) -> tuple[Block, ...]:
-        """The same with the reason of every option, so that the one of a wrong choice stands there once."""
+        """Stem, options with the right one (and a wrong choice) marked, why each of them is, and the explanation."""
+        option = self.option(chosen) if chosen else None
         return (
             *self.stem.parts,
             self._choices(order, chosen, reveal=True),
-            *self.explained(None),
-            *self.reasons(order),
+            *(labelled("Why not", option.reason) if option and not option.right else ()),
+            *labelled("Why", self.options[_IDS.index(self.right())].reason),
+            *self.explanation.parts,
+            *self.notes(),
         )
 
-    def explained(self, chosen: OptionId | None) -> tuple[Block, ...]:
-        """Why a wrong choice is wrong, why the answer holds, and the notes."""
-        option = self.option(chosen) if chosen else None
-        wrong = labelled("Why not", option.reason) if option and not option.right else ()
-        return (*wrong, *labelled("Why", self.explanation), *self.notes())
+    def accounted(self, order: Sequence[OptionId], chosen: OptionId | None) -> tuple[Block, ...]:
+        """The same with the reason of every option, each once."""
+        return (
+            *self.stem.parts,
+            self._choices(order, chosen, reveal=True),
+            *labelled("Why", self.explanation),
+            *self.notes(),
+            *self.reasons(order),
+        )
 
     def reasons(self, order: Sequence[OptionId]) -> tuple[Block, ...]:
         """The reason of every option, under the letters that the reader saw."""
