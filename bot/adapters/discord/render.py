@@ -204,7 +204,7 @@ def _ranking(row: Ranking) -> Piece:
 
 
 def _cells(cells: Sequence[str], *, strong: bool = False) -> Piece:
-    words = " · ".join(" ".join(cell.split()) for cell in cells)
+    words = " | ".join(" ".join(cell.split()) for cell in cells)  # no dot, which is a product in our tables
     text = markup.escaped(words)
     return Piece(f"**{text}**" if strong and text.strip() else text, words)
 

@@ -53,9 +53,8 @@ def board(block: Board) -> Iterator[Json]:
 
 def table(block: Table) -> Iterator[Json]:
     """A table, one row on each line, the column titles in strong words."""
-    yield from lines(
-        [(Span(" · ".join(block.columns), Style.STRONG),), *((Span(" · ".join(row)),) for row in block.rows)]
-    )
+    head, *rows = (" | ".join(row) for row in (block.columns, *block.rows))  # no dot, which is a product in our tables
+    yield from lines([(Span(head, Style.STRONG),), *((Span(row),) for row in rows)])
 
 
 def files(block: Files) -> Iterator[Json]:

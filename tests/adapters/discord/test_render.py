@@ -36,6 +36,7 @@ from bot.core.views import (
     Ranking,
     Span,
     Style,
+    Table,
     Text,
     View,
     plain,
@@ -147,6 +148,12 @@ def test_a_choice_says_its_mark_in_words() -> None:
     shown = text(drawn(Choices((Choice("A", plain("one"), Mark.RIGHT), Choice("B", plain("two"), Mark.WRONG)))))
 
     assert shown == "✓ **A.** one *(right)*\n✗ **B.** two *(your answer)*"
+
+
+def test_the_cells_of_a_table_are_kept_apart_from_the_products_in_them() -> None:
+    shown = text(drawn(Table(("Optimiser", "First step"), (("SGD", "−lr · g"),))))
+
+    assert shown == "**Optimiser \\| First step**\nSGD \\| −lr · g"
 
 
 def test_long_output_is_shown_in_part_and_comes_whole_as_a_file() -> None:

@@ -32,6 +32,7 @@ from bot.core.views import (
     Mark,
     Ranking,
     Span,
+    Table,
     Text,
     View,
     plain,
@@ -139,6 +140,14 @@ def test_marks_are_signs_and_words() -> None:
     shown = render.message(view, seal).body["blocks"][0]["elements"]
 
     assert [rich.words(each) for each in shown] == ["A. ✓ one  (right)", "B. ✗ two  (your answer)"]
+
+
+def test_the_cells_of_a_table_are_kept_apart_from_the_products_in_them() -> None:
+    view = View((Table(("Optimiser", "First step"), (("SGD", "−lr · g"),)),), "x")
+
+    shown = render.message(view, seal).body["blocks"][0]["elements"]
+
+    assert [rich.words(each) for each in shown] == ["Optimiser | First step", "SGD | −lr · g"]
 
 
 def test_the_reader_finds_their_own_row() -> None:
