@@ -90,11 +90,12 @@ class Study:
         title = f"{section.title} · {place + 1} of {len(section.items)}"
         shown = sides[side].blocks if side else ()
         about = sides[side].of or item
-        last = Note(about.sources()) if side else Note("Think of your answer first.")
+        asks = not side or sides[side].asks
+        last = Note("Think of your answer first." if asks else about.sources())
         return View(
             blocks=(Heading(title), *asked, *((Heading(sides[side].label),) if side else ()), *shown, last),
             fallback=f"{title}: {item.title()}",
-            buttons=(*_turns(item, side), *rated, *(runs(about) if side else ()), Button("Next", NextItem(item.id))),
+            buttons=(*_turns(item, side), *rated, *(() if asks else runs(about)), Button("Next", NextItem(item.id))),
             in_place=in_place,
         )
 

@@ -153,6 +153,8 @@ class Side:
     blocks: tuple[Block, ...]
     of: Item | None = None
     """The item within the item that this step is about, such as a follow-up with references and a proof of its own."""
+    asks: bool = False
+    """Whether it asks something further: references and a proof would give the answer away."""
 
 
 def labelled(label: str, prose: Prose) -> tuple[Block, ...]:

@@ -36,7 +36,7 @@ async def test_every_item_can_be_opened_by_number_and_turned_to_every_side(ada: 
         card = await ada.say(f"/{name} {number}")
         for side in item.sides()[1:]:
             card = await ada.press(card, side.label)
-            assert "Read on: " in words(card)
+            assert ("Think of your answer first." if side.asks else "Read on: ") in words(card)
 
 
 async def test_an_interview_question_shows_its_steps_as_buttons(ada: Person) -> None:
@@ -66,6 +66,13 @@ async def test_a_follow_up_comes_with_its_own_references_and_proof(ada: Person) 
     assert follow_up.sources() != item.sources()
     assert words(answer).endswith(follow_up.sources())
     assert action(answer, "Run the proof") == RunProof(follow_up.id)
+
+
+async def test_a_follow_up_is_asked_without_what_would_give_its_answer_away(ada: Person) -> None:
+    asked = await ada.press(await ada.say("/interview 1"), "Follow-up 2")
+
+    assert words(asked).endswith("Think of your answer first.")
+    assert not [label for label in labels(asked) if label.startswith("Run ")]
 
 
 async def test_the_sample_of_an_interview_question_runs_with_its_preamble(ada: Person) -> None:

@@ -82,4 +82,5 @@ class Interview(Item):
 def _numbered(follow_up: FollowUp, number: int) -> tuple[Side, Side]:
     question, answer = follow_up.sides()
     whole = (*question.blocks, *answer.blocks)
-    return Side(f"Follow-up {number}", question.blocks, follow_up), Side(f"Answer {number}", whole, follow_up)
+    asked = Side(f"Follow-up {number}", question.blocks, follow_up, asks=True)
+    return asked, Side(f"Answer {number}", whole, follow_up)
