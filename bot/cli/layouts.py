@@ -75,7 +75,7 @@ def _rich(element: Json) -> Iterator[str]:
 def _styled(element: Json) -> str:
     style = element.get("style", {})
     mark = "`" if style.get("code") else "*" if style.get("bold") else "_" if style.get("italic") else ""
-    return f"{mark}{element['text']}{mark}"
+    return _marked(element["text"], mark)
 
 
 def web(card: Json) -> str:
@@ -98,6 +98,8 @@ def _drawn(block: Json) -> Iterator[str]:
                 f"{f'{at}.' if block['numbered'] else '•'} {_line(e)}" for at, e in enumerate(block["items"], 1)
             )
         case "code":
+            if block["title"]:
+                yield _line([{"text": block["title"], "style": "strong"}])
             yield from (f"    {line}" for line in block["source"].splitlines())
         case "choices":
             for choice in block["choices"]:
@@ -111,4 +113,10 @@ def _drawn(block: Json) -> Iterator[str]:
 
 def _line(spans: list[Json]) -> str:
     marks = {"code": "`", "strong": "**", "emphasis": "*"}
-    return "".join(f"{(mark := marks.get(each.get('style', ''), ''))}{each['text']}{mark}" for each in spans)
+    return "".join(_marked(each["text"], marks.get(each.get("style", ""), "")) for each in spans)
+
+
+def _marked(text: str, mark: str) -> str:
+    """The text between marks, a space at its end behind them."""
+    words = text.rstrip()
+    return f"{mark}{words}{mark}{text[len(words) :]}" if words else text

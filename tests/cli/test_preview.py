@@ -66,6 +66,20 @@ async def test_a_picture_is_named_with_its_words(surface: str, proof: str) -> No
     assert "Mean squared error equals one over n" in shown
 
 
+@pytest.mark.parametrize(
+    ("surface", "label", "title"),
+    [
+        ("discord", "**Myth\\:** `no_grad`", "**As text**"),
+        ("slack", "*Myth:* `no_grad`", "*As text*"),
+        ("web", "**Myth:** `no_grad`", "**As text**"),
+        ("text", "Myth: `no_grad`", "As text:"),
+    ],
+)
+async def test_marks_stand_close_to_their_words_and_code_has_its_title(surface: str, label: str, title: str) -> None:
+    assert label in await preview_item(FOLDER, "concept-05", surface)
+    assert title in (await preview_item(FOLDER, "formula-01-mse", surface)).splitlines()
+
+
 async def test_of_a_follow_up_its_own_two_sides_are_shown() -> None:
     cards = json.loads(await preview_item(FOLDER, "interview-03-f2", "web", as_json=True))
 
