@@ -187,6 +187,19 @@ async def test_code_is_run_from_the_dialog_and_shows_its_progress(page: Page, de
     assert desk.codes == ["print(torch.ones(2))"]
 
 
+async def test_code_is_shown_to_its_last_line_and_only_output_scrolls(page: Page) -> None:
+    await say(page, "/run print(torch.ones(2))")
+    await ran(page)
+
+    hidden = await page.evaluate("""[".code:not(.output) pre", ".output pre"].map((which) => {
+        const pre = [...document.querySelectorAll(which)].pop();
+        pre.textContent = "print(1)\\n".repeat(60);
+        return pre.scrollHeight > pre.clientHeight;
+    })""")
+
+    assert hidden == [False, True]
+
+
 async def test_escape_closes_the_dialog_and_gives_the_focus_back(page: Page) -> None:
     await say(page, "/run")
     await page.get_by_role("dialog").wait_for()
