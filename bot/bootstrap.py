@@ -20,6 +20,7 @@ from bot.app.local_days import LocalDays
 from bot.app.memory import Memory
 from bot.app.posting import Posting
 from bot.app.privacy import Privacy
+from bot.app.puzzles import Puzzles
 from bot.app.quiz import Quizzes
 from bot.app.recent import Recent
 from bot.app.reports import Reports
@@ -142,6 +143,7 @@ def build_desk(
         Quizzes(bank, store.scores, local_days, recent),
         reviews,
         Study(bank, reviews),
+        Puzzles(),
         Leaderboards(store.scores, local_days, bank),
         Stats(bank, memory, store.scores, local_days, weeks_picture, dailies),
         runs,

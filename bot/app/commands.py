@@ -15,6 +15,7 @@ from bot.core.actions import Action, Answer, AskQuiz, DailyAnswer, ShowBoard
 from bot.core.errors import NotFound, StaleButton
 from bot.core.ids import Caller, Tenant
 from bot.core.periods import PERIODS
+from bot.core.puzzles import SUBJECTS
 from bot.core.scoring import RULE
 from bot.core.text import clip, display_name, line
 from bot.core.views import Bullets, Button, Heading, Look, Note, Reply, View
@@ -71,6 +72,12 @@ COMMANDS: Mapping[str, Command] = {
         Command("daily", "Show the question of the day of this channel", "/daily", (_DAILY,), in_channels=True),
         Command("flashcards", "Drill flashcards", "/flashcards autograd 20", (_CARDS,)),
         Command("review", "Review what is due and what you missed", "/review", (_SIZE,)),
+        Command(
+            "puzzle",
+            "Guess what fresh code prints, then run it",
+            "/puzzle broadcasting",
+            (Argument("subject", "What it is about; empty for any", tuple(SUBJECTS)),),
+        ),
         Command("stats", "See your own progress", "/stats"),
         Command("interview", "Read interview questions and answers", "/interview 12", (_WHAT,)),
         Command("concepts", "Explain a concept in your own words, then compare", "/concepts tensors", (_WHAT,)),

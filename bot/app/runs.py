@@ -9,11 +9,12 @@ from hashlib import sha256
 from bot.app.answers import Answers, going, pressed
 from bot.app.cards import notice
 from bot.app.run_cards import CODE_FIELD, MAX_GOING_OUTPUT, finished_card, form, going_card, refused_card
-from bot.core.actions import CancelRun, DeleteRun, OpenRun, RunAgain, RunProof, RunSample, SubmitRun
+from bot.core.actions import CancelRun, DeleteRun, OpenRun, RunAgain, RunProof, RunPuzzle, RunSample, SubmitRun
 from bot.core.address import Address
 from bot.core.bank import Bank
 from bot.core.errors import BadInput, StaleButton
 from bot.core.ids import Caller
+from bot.core.puzzles import SUBJECTS, puzzle
 from bot.core.questions import Sample
 from bot.core.runs import (
     MAX_SOURCE_BYTES,
@@ -55,6 +56,7 @@ class Runs:
                 SubmitRun: self.submit,
                 RunProof: going(self.prove),
                 RunSample: going(self.sample),
+                RunPuzzle: going(self.puzzle),
                 RunAgain: going(self.again),
                 OpenRun: pressed(self.open),
                 CancelRun: pressed(self.cancel),
@@ -100,6 +102,14 @@ class Runs:
         if sample is None:
             raise StaleButton("That item has no code any more.")
         async for reply in self._run(caller, runnable(sample), title=f"Code of {action.item}", private=True):
+            yield reply
+
+    async def puzzle(self, caller: Caller, action: RunPuzzle) -> AsyncIterator[Reply]:
+        """Run the code of a puzzle, for the caller alone."""
+        made = puzzle(action.subject, action.seed) if action.subject in SUBJECTS else None
+        if made is None or made.mark != action.mark:
+            raise StaleButton("Puzzles are made differently since. Type `/puzzle` for a fresh one.")
+        async for reply in self._run(caller, made.code, title=f"Puzzle · {action.subject}", private=True):
             yield reply
 
     async def open(self, _: Caller, action: OpenRun) -> Form:

@@ -288,6 +288,32 @@ class EraseData:
     step: str
 
 
+@dataclass(frozen=True, slots=True)
+class AskPuzzle:
+    """Ask a fresh puzzle on a subject, or on `any`."""
+
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPuzzle:
+    """Choose a guess of a puzzle by its place. `mark` tells a puzzle that another version of the bot made."""
+
+    subject: str
+    seed: int
+    place: int
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunPuzzle:
+    """Run the code of a puzzle."""
+
+    subject: str
+    seed: int
+    mark: str
+
+
 Action = (
     AskQuiz
     | RestartQuiz
@@ -324,6 +350,9 @@ Action = (
     | SetAnonymous
     | ExportData
     | EraseData
+    | AskPuzzle
+    | AnswerPuzzle
+    | RunPuzzle
 )
 
 VERBS: Mapping[str, Callable[..., Action]] = {
@@ -362,6 +391,9 @@ VERBS: Mapping[str, Callable[..., Action]] = {
     "pa": SetAnonymous,
     "px": ExportData,
     "pe": EraseData,
+    "zo": AskPuzzle,
+    "za": AnswerPuzzle,
+    "zr": RunPuzzle,
 }
 """One line a verb. Two or fewer letters; a verb is never reused for another meaning."""
 
@@ -377,6 +409,7 @@ PERSONAL: tuple[type, ...] = (
     AnswerCard,
     NextCard,
     UndoRating,
+    AnswerPuzzle,
 )
 """Actions that belong to the person the card was made for, even where others can see the card."""
 
@@ -422,6 +455,14 @@ def _change_schedule(schedule: str, verb: str, version: str) -> ChangeSchedule:
     return ChangeSchedule(ScheduleId(schedule), verb, int(version))
 
 
+def _answer_puzzle(subject: str, seed: str, place: str, mark: str) -> AnswerPuzzle:
+    return AnswerPuzzle(subject, int(seed), int(place), mark)
+
+
+def _run_puzzle(subject: str, seed: str, mark: str) -> RunPuzzle:
+    return RunPuzzle(subject, int(seed), mark)
+
+
 _ARGUMENTS: Mapping[str, Callable[..., Action]] = {
     "a": _answer,
     "i": _show_side,
@@ -432,6 +473,8 @@ _ARGUMENTS: Mapping[str, Callable[..., Action]] = {
     "ka": _answer_card,
     "kn": _next_card,
     "ku": _undo_rating,
+    "za": _answer_puzzle,
+    "zr": _run_puzzle,
 }
 """Verbs whose arguments are not all text."""
 

@@ -13,6 +13,7 @@ from bot.app.desk import FrontDesk
 from bot.app.leaderboard import Leaderboards
 from bot.app.local_days import LocalDays
 from bot.app.memory import Memory
+from bot.app.puzzles import Puzzles
 from bot.app.quiz import Quizzes
 from bot.app.reviews import Reviews
 from bot.app.runs import Runs
@@ -57,6 +58,7 @@ class House:
         commands = Commands(
             Quizzes(self.bank, self.scores, local_days),
             Study(self.bank, reviews),
+            Puzzles(lambda: 5),
             Leaderboards(self.scores, local_days, self.bank),
             self.runs,
             reviews,

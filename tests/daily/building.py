@@ -22,6 +22,7 @@ from bot.app.local_days import LocalDays
 from bot.app.memory import Memory
 from bot.app.posting import Posting
 from bot.app.privacy import Privacy
+from bot.app.puzzles import Puzzles
 from bot.app.quiz import Quizzes
 from bot.app.recent import Recent
 from bot.app.reports import Reports
@@ -81,6 +82,7 @@ class Town:
         self.commands = Commands(
             Quizzes(BANK, scores, local_days, recent),
             Study(BANK, reviews),
+            Puzzles(),
             Leaderboards(scores, local_days, BANK),
             runs,
             daily,
