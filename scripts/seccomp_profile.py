@@ -13,7 +13,8 @@ from workers.inside.syscalls import CHECKED, PLAIN
 
 WALLS = (
     "capset", "clone", "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self", "mount", "pivot_root",
-    "seccomp", "sethostname", "setgroups", "setresgid", "setresuid", "umount2", "unshare",
+    "sched_setscheduler", "seccomp", "sethostname", "setgroups", "setresgid", "setresuid", "umount2",
+    "unshare",
 )  # fmt: skip
 """What builds the jail."""
 SERVICES = (

@@ -389,6 +389,14 @@ def test_a_delegated_version_2_subtree_is_used(tmp_path: Path) -> None:
     assert {tmp_path / "sys/fs/cgroup/worker"} == {parent.parent for parent in found.parents.values()}
 
 
+def test_all_runs_together_weigh_a_tenth_of_one_ordinary_process(tmp_path: Path) -> None:
+    ordinary = 100
+
+    found = cgroups.opened(False, version_2(tmp_path, "cpu memory pids\n", "memory pids cpu\n"))
+
+    assert ordinary / 10 == int((found.parents["cpu"] / "cpu.weight").read_text())
+
+
 def test_version_1_is_second(tmp_path: Path) -> None:
     for controller in ("memory", "pids"):
         (tmp_path / f"sys/fs/cgroup/{controller}/own").mkdir(parents=True)

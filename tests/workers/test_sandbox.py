@@ -400,6 +400,19 @@ async def test_a_run_gives_way_to_the_bot_on_the_same_machine(sandbox: Sandbox) 
     assert (await ran(sandbox, "import os\nos.nice(0)")).output == f"{min(os.nice(0) + 5, 19)}\n"
 
 
+async def test_a_processor_that_only_runs_occupy_counts_as_idle_for_everybody_else(sandbox: Sandbox) -> None:
+    asked = "import os\nprint(os.sched_getscheduler(0) == os.SCHED_IDLE)"
+    forked = "import os\nif os.fork() == 0: print(os.sched_getscheduler(0) == os.SCHED_IDLE)\nelse: os.wait();"
+
+    assert ["True\n", "True\n"] == [(await ran(sandbox, source)).output for source in (asked, forked)]
+
+
+async def test_a_run_cannot_push_itself_forward(sandbox: Sandbox) -> None:
+    pushed = "import os\nos.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))"
+
+    assert "PermissionError" in (await ran(sandbox, pushed)).error
+
+
 async def test_a_limit_can_be_raised_and_lowered_from_run_to_run(sandbox: Sandbox) -> None:
     source = "x = torch.ones(2**27)\nx.nbytes >> 20"
 

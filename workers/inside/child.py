@@ -114,6 +114,14 @@ def _settle(own: gpu.Gpu) -> None:
     sys.modules["__main__"] = MAIN
     kernel.prctl(kernel.PR_SET_NAME, ctypes.addressof(ctypes.create_string_buffer(b"snippet")))
     _rehearse()
+    _stand_back()
+
+
+def _stand_back() -> None:
+    """A processor that only runs occupy counts as idle for whoever wakes up, such as a bot on the same machine. How
+    much time runs get is still their group's matter. Some containers do not permit it; then they only weigh less."""
+    with contextlib.suppress(OSError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _rehearse() -> None:
