@@ -17,12 +17,10 @@ from bot.core.views import (
     Choice,
     Choices,
     Code,
-    Entry,
     Heading,
     Line,
     Look,
     Mark,
-    Menu,
     Note,
     Span,
     Style,
@@ -68,11 +66,10 @@ class Puzzles:
             blocks=(
                 *_asked(subject, asked),
                 _choices(asked, None),
-                Note(f"{ERROR} means that it stops with one. Puzzles are fresh each time and give no points."),
+                Note(f"{ERROR} means that it stops with one. Puzzles give no points. Subjects: {', '.join(SUBJECTS)}."),
             ),
             fallback=f"Puzzle: {QUESTION}",
             buttons=tuple(buttons),
-            menu=_menu(),
         )
 
     async def answer(self, _: Caller, action: AnswerPuzzle) -> View:
@@ -127,7 +124,3 @@ def _choices(asked: Puzzle, chosen: int | None) -> Choices:
 def _because(label: str, guess: Guess) -> Text:
     words: Line = line(guess.reason)
     return Text((Span(f"{label}: ", Style.STRONG), *words))
-
-
-def _menu() -> Menu:
-    return Menu("Puzzles on one subject", tuple(Entry(subject, AskPuzzle(subject)) for subject in SUBJECTS))

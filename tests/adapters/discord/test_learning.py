@@ -44,3 +44,18 @@ async def test_progress_is_private_and_has_a_picture_with_alt_text() -> None:
         (picture,) = progress.files.values()
         assert picture.startswith(PNG)
         assert "A calendar of the last 8 weeks, still empty." in str(progress.body)
+
+
+async def test_a_puzzle_is_answered_in_place_and_another_is_asked() -> None:
+    async with bot_on_discord() as bot:
+        ada = Someone(bot.fake)
+        card = (await ada.command("puzzle", subject="dtype")).message
+        assert card.to == ada.id
+        await shows(bot.fake, card, "Puzzle · dtype")
+
+        await ada.press(card, "A")
+        await shows(bot.fake, card, "Why:")
+        another = (await ada.press(card, "Another one")).message
+        await shows(bot.fake, another, "Puzzle · dtype")
+        assert another is not card
+        assert another.to == ada.id
