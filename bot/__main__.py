@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import json
 import os
 import shlex
 import sys
@@ -62,6 +63,20 @@ def bot(with_worker: bool) -> None:
     from bot.cli.bot import run_bot
 
     _run(run_bot(settings(), lambda line: click.echo(f"  {line}"), with_worker=with_worker))
+
+
+@cli.command()
+@click.option("--json", "as_object", is_flag=True, help="Print one JSON list instead.")
+def status(as_object: bool) -> None:
+    """See whether everything is there: questions, store, workers, questions of the day.
+
+    Ends with status 1 where something is wrong, and says what to do. Changes nothing.
+    """
+    from bot.cli.status import as_objects, findings, told
+
+    found = _run(findings(settings()))
+    click.echo(json.dumps(as_objects(found), indent=2) if as_object else told(found), nl=as_object)
+    sys.exit(0 if all(each.ok for each in found) else 1)
 
 
 @cli.command("discord-invite")
