@@ -26,7 +26,9 @@ def promoting(dice: Random) -> Draft:
     divided = operator == "/" and both in _WHOLE
     right = "float32" if divided else both
     return Draft(
-        code, Guess(f"torch.{right}", _why(a, other, both, scalar=scalar, divided=divided)), _mistakes(a, other)
+        code,
+        Guess(f"torch.{right}", _why(a, other, both, scalar=scalar, divided=divided)),
+        _mistakes(a, other, scalar=scalar),
     )
 
 
@@ -65,11 +67,16 @@ def _why(a: str, other: str, both: str, *, scalar: bool, divided: bool) -> str:
     return "Of two types of one category the larger one holds the values of both."
 
 
-def _mistakes(a: str, other: str) -> list[Guess]:
+def _mistakes(a: str, other: str, *, scalar: bool) -> list[Guess]:
+    second = (
+        "A Python number counts by its category (Boolean, whole, float), not by a number of bits."
+        if scalar
+        else "The second operand does not decide alone."
+    )
     return [
         Guess("torch.float64", "Double precision comes only from an operand that has it; NumPy widens more often."),
         Guess(f"torch.{a}", "The first operand does not decide alone."),
-        Guess(f"torch.{other}", "The second operand does not decide alone."),
+        Guess(f"torch.{other}", second),
         Guess(
             "torch.float32",
             "The default floating type comes in where whole numbers are divided or meet a float number.",
