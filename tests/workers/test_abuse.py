@@ -136,6 +136,29 @@ async def test_what_does_not_end_is_ended_with_everything_it_started(sandbox: Sa
     assert await still_serves(sandbox)
 
 
+async def test_the_end_of_a_group_reaches_each_of_its_processes_without_the_help_of_an_init(sandbox: Sandbox) -> None:
+    from workers.sandbox import cgroups
+
+    groups = cgroups.opened(False)
+    group = groups.group()
+    shell = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", "read go; sleep 60 & sleep 60 & echo $!; wait", stdin=-1, stdout=-1
+    )
+    assert shell.stdin is not None
+    assert shell.stdout is not None
+    group.attach(shell.pid)
+    shell.stdin.write(b"go\n")
+    await shell.stdout.readline()
+
+    group.kill()
+
+    async with asyncio.timeout(5):
+        assert await shell.wait() == -signal.SIGKILL
+        assert await shell.stdout.read() == b""  # the others held it open
+    await group.remove()
+    groups.close()
+
+
 GREEDY = {
     "bytes": "x = bytearray(2**30)",
     "many tensors": "x = [torch.ones(2**22) for _ in range(100)]",

@@ -40,3 +40,11 @@ def counter(folder: Path | None, name: str, label: str) -> int:
 def write(file: Path, text: str) -> None:
     """Set what the kernel reads."""
     file.write_text(text, encoding="ascii")
+
+
+def members(folder: Path) -> set[int]:
+    """The processes of a group, as far as this one may see them."""
+    try:
+        return {int(pid) for pid in (folder / "cgroup.procs").read_text().split()} - {0}  # 0: outside our view
+    except OSError:
+        return set()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workers.sandbox.base import SandboxUnavailable
-from workers.sandbox.cgroup_files import removed, write
+from workers.sandbox.cgroup_files import members, removed, write
 from workers.sandbox.cgroup_places import LEAF, NEEDED, enable, find_version_1, find_version_2
 from workers.sandbox.run_group import TOGETHER, RunGroup
 
@@ -119,9 +119,8 @@ def _sweep(base: Path) -> None:
 def _sweep_one(folder: Path) -> None:
     for each in sorted(folder.glob("run-*")):
         with contextlib.suppress(OSError):
-            for pid in map(int, (each / "cgroup.procs").read_text().split()):
-                if pid > 0:  # 0 stands for a process outside our view
-                    os.kill(pid, signal.SIGKILL)
+            for pid in members(each):
+                os.kill(pid, signal.SIGKILL)
         removed(each)
     removed(folder)
 

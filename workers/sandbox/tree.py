@@ -133,6 +133,7 @@ class RunTree:
         self.group.hurry()
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        self.group.kill()
         await readable(self.pidfd, _REAP_SECONDS)
         await within(_REAP_SECONDS, self.output.ended.wait())
 
