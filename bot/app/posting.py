@@ -24,6 +24,7 @@ from bot.core.schedule import Occurrence, Schedule, jitter, next_due, post_id, t
 from bot.core.schedule_words import content_text
 from bot.core.views import View
 from bot.ports import Chat, Dailies, Log, Lost, Rate, Refused, Schedules, SlowDown
+from bot.tasks import stop
 
 IN_FLIGHT = 160
 """Items that one process works on at once. At 40 a second, fifteen processes get through theirs within a lease."""
@@ -87,9 +88,7 @@ class Posting:
                 else:
                     await self._pause(wait)
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await stop(*running)
 
     async def _take(self, running: set[asyncio.Task[None]]) -> float:
         """Begin what is due, as far as hands are free; returns the seconds until there may be more.

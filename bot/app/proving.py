@@ -24,6 +24,7 @@ from bot.core.kinds.pattern import Pattern
 from bot.core.questions import Item, Sample
 from bot.core.runs import Finished, Outcome, Refusal, RunId, RunOrder, RunResult
 from bot.ports import RunQueue
+from bot.tasks import stop
 
 SECOND_SEED = 7
 """The second run of a proof starts from another seed, so that luck does not pass for truth."""
@@ -101,9 +102,7 @@ class Prover:
                 for task in done:
                     yield task.result()
         finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await stop(*running)
 
     async def _both(self, snippet: Snippet) -> Ran:
         return await (self._proof(snippet) if snippet.claim is Claim.PROOF else self._sample(snippet))

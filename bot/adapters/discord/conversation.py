@@ -23,6 +23,7 @@ from bot.core.errors import Unavailable
 from bot.core.runs import MAX_SOURCE_BYTES
 from bot.core.views import Reply, View
 from bot.ports import Log, Once, Rate
+from bot.tasks import stop
 
 Suggest = Callable[[str], Sequence[str]]
 
@@ -110,9 +111,7 @@ class Conversation:
         tasks = set(self._tasks)
         if tasks:
             await asyncio.wait(tasks, timeout=self._tuning.close)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stop(*tasks)
 
     @property
     def in_hand(self) -> int:

@@ -41,15 +41,15 @@ class Expect(StrEnum):
 
 
 EXPECTED: Mapping[str, Expect] = {
-    **dict.fromkeys(("a", "w", "b", "rd", "ss", "sc", "fj", "ks", "kr", "ka", "ku", "pa", "pe"), Expect.IN_PLACE),
+    **dict.fromkeys(("a", "w", "b", "rd", "ss", "sc", "fj", "ks", "kr", "ka", "ku", "pa", "pe", "za"), Expect.IN_PLACE),
     **dict.fromkeys(("sh", "rs", "ra"), Expect.PUBLIC),
     **dict.fromkeys(("ro", "so", "fo"), Expect.FORM),
     **dict.fromkeys(("q", "qr", "n", "p", "c", "i", "ni", "rc", "d", "sd", "su", "fs"), Expect.PRIVATE),
-    **dict.fromkeys(("ko", "kn", "kt", "px"), Expect.PRIVATE),
+    **dict.fromkeys(("ko", "kn", "kt", "px", "zo", "zr"), Expect.PRIVATE),
 }
 """By verb; a wrong guess costs one more message, but a form that was announced can no longer be shown."""
 
-ONCE_VERBS = frozenset({"sh", "ra", "p", "c", "px"})
+ONCE_VERBS = frozenset({"sh", "ra", "p", "c", "px", "zr"})
 """Verbs that post something new: a second tap of a hasty finger does nothing."""
 
 

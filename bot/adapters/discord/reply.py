@@ -15,6 +15,7 @@ from bot.core.actions import Action
 from bot.core.ids import Caller
 from bot.core.views import Form, Reply, View
 from bot.ports import Log
+from bot.tasks import stop
 
 _PAUSES = (0.1, 0.3, 0.6, 1.0)
 """Seconds between attempts at the first answer while Discord is away, within the three it waits."""
@@ -191,7 +192,7 @@ class ReplyInHand:
         if self._progress is not None:
             async with self._editing:
                 self._progress.cancel()
-            await asyncio.gather(self._progress, return_exceptions=True)
+            await stop(self._progress)
 
     def _card(self, view: View) -> render.Card:
         return render.card(view, self._seal(self._event.caller, view))

@@ -288,8 +288,7 @@ async def _talking(
     try:
         yield conversation, rest
     finally:
-        deliveries.cancel()
-        await asyncio.gather(deliveries, return_exceptions=True)
+        await stop_tasks(deliveries)
         await conversation.close()
         rest.use(None, None)
 

@@ -30,6 +30,7 @@ from bot.app.desk import Desk
 from bot.core.errors import ConfigError, Unavailable
 from bot.core.ids import Tenant
 from bot.ports import Chat, Log, Once, Rate
+from bot.tasks import stop as stop_tasks
 
 API = "https://slack.com/api/"
 CLOSE_SECONDS = 5.0
@@ -114,13 +115,13 @@ async def serve(
         conversation = Conversation(desk, cards, People(api, now), once, log, left=left, max_events=max_events)
         app = _app(client, whose, signing_secret if not app_token else None, Door(conversation, log, now), log)
         stack.push_async_callback(conversation.close, patience)
-        stack.push_async_callback(_end, asyncio.create_task(conversation.deliver(), name="slack deliveries"))
+        stack.push_async_callback(stop_tasks, asyncio.create_task(conversation.deliver(), name="slack deliveries"))
         if isinstance(whose, Workspaces):
-            stack.push_async_callback(_end, asyncio.create_task(_kept_up(whose.sweep, log, "slack.sweep_failed")))
+            stack.push_async_callback(stop_tasks, asyncio.create_task(_kept_up(whose.sweep, log, "slack.sweep_failed")))
         if posting:
             chat = SlackChat(api, desk.seal_for_all, pace, once, log)
             working = _kept_up(lambda: posting(chat), log, "slack.posting_failed")
-            stack.push_async_callback(_end, asyncio.create_task(working))
+            stack.push_async_callback(stop_tasks, asyncio.create_task(working))
         port = 0
         if not app_token or (distribution and http_port is not None):
             flow = whose.flow(client.logger) if isinstance(whose, Workspaces) else None
@@ -193,8 +194,3 @@ async def _kept_up(work: Callable[[], Coroutine[Any, Any, None]], log: Log, fail
         except Exception:  # the edge of this task
             log.exception(failed)
         await asyncio.sleep(RESTART_SECONDS)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -37,6 +37,7 @@ from bot.core.errors import BadInput, Unavailable
 from bot.core.ids import Caller, Tenant, UserId
 from bot.core.views import Form, Note, Reply, View
 from bot.ports import Log, Once
+from bot.tasks import stop
 
 MAX_EVENTS = 512
 """Events answered at once; while so many are, Slack is told to try again."""
@@ -117,9 +118,7 @@ class Conversation:
         """Let answers that are under way end for at most `patience` seconds, then stop the rest and wait for them."""
         if tasks := list(self._tasks):
             await asyncio.wait(tasks, timeout=patience)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stop(*tasks)
 
     async def show(self, address: Address, view: View) -> None:
         """Put the result of a run where it belongs. Raises Unavailable when Slack should be asked again later."""

@@ -13,7 +13,17 @@ from bot.adapters.slack.place import Place, usable_until
 from bot.adapters.slack.render import FORM
 from bot.app.commands import COMMANDS
 from bot.app.run_cards import CODE_FIELD
-from bot.core.actions import FOR_ADMINS, VERBS, DeleteRun, RunAgain, RunProof, SaveSchedule, SubmitRun
+from bot.core.actions import (
+    FOR_ADMINS,
+    VERBS,
+    DeleteRun,
+    RunAgain,
+    RunProof,
+    RunPuzzle,
+    RunSample,
+    SaveSchedule,
+    SubmitRun,
+)
 from bot.core.ids import ChannelId, Platform, Tenant, UserId, tenant
 from bot.core.text import snippet
 
@@ -25,7 +35,7 @@ GROUP = "slack"
 
 _VERB_OF = {kind: verb for verb, kind in VERBS.items()}
 _RUNS = frozenset({_VERB_OF[RunAgain], _VERB_OF[SubmitRun]})
-_PROOF = _VERB_OF[RunProof]
+_FOR_ONE = frozenset(_VERB_OF[kind] for kind in (RunProof, RunSample, RunPuzzle))
 _DELETE = _VERB_OF[DeleteRun]
 _SAVE = _VERB_OF[SaveSchedule]
 _FOR_ADMINS = frozenset(_VERB_OF[kind] for kind in FOR_ADMINS)
@@ -128,12 +138,12 @@ def line_of(text: str) -> str:
 
 def starts_run(event: Said | Pressed | Submitted) -> bool:
     """Whether the answer will be a run, whose card needs a message before it is handed in. In a conversation with one
-    person alone that holds for proofs too; elsewhere those are whispered, and nobody can change a whisper."""
+    person alone that holds for code of ours too; elsewhere that is whispered, and nobody can change a whisper."""
     if isinstance(event, Said):
         name, _, rest = _first_word(event.line)
         return name.lower() == "/run" and bool(event.file or snippet(rest).strip())
     verb = _verb(event.wire)
-    return verb in _RUNS or (verb == _PROOF and event.source.place.direct)
+    return verb in _RUNS or (verb in _FOR_ONE and event.source.place.direct)
 
 
 def for_admins(event: Said | Pressed | Submitted) -> bool:

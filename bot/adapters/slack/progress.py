@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from bot.adapters.slack.api import Json, RefusedError
 from bot.core.errors import Unavailable
+from bot.tasks import stop
 
 PERIOD = 1.0
 """Seconds between two updates of a card."""
@@ -39,8 +40,7 @@ class Progress:
         async with self._sending:
             pass
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await stop(self._task)
 
     async def _run(self) -> None:
         while self._latest is not self._shown:

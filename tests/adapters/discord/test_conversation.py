@@ -11,7 +11,7 @@ import pytest
 
 from bot.adapters.discord.serving import invite_url
 from bot.app.commands import COMMANDS
-from bot.core.errors import ConfigError
+from bot.core.errors import ConfigError, Unavailable
 from bot.core.ids import ItemId
 from bot.core.kinds.choosing import Choosable
 from bot.core.runs import Finished, Outcome, Printed, RunFile, Running, RunResult
@@ -24,7 +24,7 @@ from tests.adapters.discord.fake_discord import (
     Someone,
     command_data,
 )
-from tests.adapters.discord.living import OK, Bot, bot_on_discord
+from tests.adapters.discord.living import OK, Bot, MemoryRate, Parts, bot_on_discord
 from tests.adapters.views import PNG
 from tests.app.building import BANK
 
@@ -216,6 +216,37 @@ async def test_progress_is_shown_at_most_once_a_second_and_never_after_the_end()
         assert "Output so far" in card.versions[1]["components"][0]["components"][0]["content"]
         assert "Output so far" not in card.text
         assert "Cancel" not in card.buttons
+
+
+class DeafRate(MemoryRate):
+    """Loses the first cancellation, as a client of the store can that is just connecting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deaf = asyncio.Event()
+
+    async def take(self, bucket: str, per_second: float, burst: int) -> float:
+        if bucket.startswith("discord.edit") and not self.deaf.is_set():
+            self.deaf.set()
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                raise Unavailable("lost") from None
+        return await super().take(bucket, per_second, burst)
+
+
+async def test_a_result_is_shown_even_where_the_end_of_its_progress_goes_unheard() -> None:
+    rate = DeafRate()
+    async with bot_on_discord(Parts(rate=rate)) as bot:
+        asked = await Someone(bot.fake).command("run", code="x")
+        run = await bot.queue.started()
+        bot.queue.happens(run, Running("w", "cpu"), Printed("a"))
+        await rate.deaf.wait()
+        bot.queue.happens(run, Finished(OK))
+        card = await shown_result(bot, asked)
+
+        assert "Output so far" not in card.text
+        await bot.queue.until(lambda: len(bot.queue.shown) == 1)
 
 
 async def test_long_output_comes_as_a_file() -> None:

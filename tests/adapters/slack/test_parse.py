@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -280,6 +281,16 @@ def test_which_commands_begin_a_run(line: str, starts: bool) -> None:
     assert isinstance(source, Said)
 
     assert starts == parse.starts_run(Said(source.source, line))
+
+
+@pytest.mark.parametrize("verb", ["p", "c", "zr"])
+@pytest.mark.parametrize("direct", [True, False])
+def test_code_of_ours_begins_a_run_where_nobody_else_reads(verb: str, direct: bool) -> None:
+    found = parse.event(command("/x"), NOW)
+    assert isinstance(found, Said)
+    source = replace(found.source, place=replace(found.source.place, direct=direct))
+
+    assert parse.starts_run(Pressed(source, f"r1.{verb}.quiz-01-q01.p1.tag")) is direct
 
 
 def test_a_place_comes_back_from_its_wire_form() -> None:
