@@ -23,7 +23,7 @@ async def main() -> None:
         async with demo(Path(home)) as running, async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
             page = await enter(browser, running.url)
-            await page.set_viewport_size({"width": 1200, "height": 1400})
+            await page.set_viewport_size({"width": 1200, "height": 1680})
             await say(page, "/quiz 11")
             await page.get_by_role("button", name="B", exact=True).last.click()
             await running.line(r"worker +ready", WORKER_SECONDS)
