@@ -206,8 +206,8 @@ async def test_worker_lost(tmp_path: Path) -> None:
         redis = command_client(url)
         running = asyncio.create_task(ran(url, tmp_path, "import time\ntime.sleep(60)"))
         pids = {str(each.pid): each for each in (first, second)}
-        for _ in range(2):  # whoever has it dies
-            holder = await _holder(redis, pids)
+        for attempt in (1, 2):  # whoever has begun it dies
+            holder = await _holder(redis, pids, attempt)
             os.kill(pids.pop(holder).pid, signal.SIGKILL)
         async with a_worker(url, tmp_path):  # someone must be there to see that it was the second time
             told = await asyncio.wait_for(running, 120)
@@ -217,13 +217,14 @@ async def test_worker_lost(tmp_path: Path) -> None:
     assert told["message"] == "This snippet ended its worker twice, so I stopped trying."
 
 
-async def _holder(redis: Any, pids: dict[str, asyncio.subprocess.Process]) -> str:
-    """The process id, which ends its worker's name, of whoever has the only run."""
+async def _holder(redis: Any, pids: dict[str, asyncio.subprocess.Process], attempt: int) -> str:
+    """The process id, which ends its worker's name, of whoever has begun the only run for that attempt."""
     async with asyncio.timeout(60):
         while True:
-            for consumer in await redis.xinfo_consumers("{q:cpu}:ready", "w"):
+            async for run in redis.scan_iter("{q:cpu}:run:*"):
+                begun, owner = await redis.hmget(run, "attempts", "owner")
                 for pid in pids:
-                    if consumer["pending"] and f"-{pid}-" in consumer["name"].decode():
+                    if begun == str(attempt).encode() and f"-{pid}-" in owner.decode():
                         return pid
             await asyncio.sleep(0.05)
 

@@ -23,7 +23,7 @@ from tests.workers.building import a_queue, a_worker_end, open_runs, quick
 CPU = RunKeys(Capability.CPU)
 TOTAL, TEAM, USER, SHARE, ATTEMPTS = 5, 3, 2, 2, 2
 BOUNDS = quick(
-    waiting_total=TOTAL, waiting_team=TEAM, waiting_user=USER, team_running=SHARE, lease=600.0, block=0.001
+    waiting_total=TOTAL, waiting_team=TEAM, waiting_user=USER, team_running=SHARE, lease=600.0, block=0.001, answer=60.0
 )  # nothing expires by itself: a dead worker is made by hand
 RUNS = st.integers(0, 9)
 STEPS = st.one_of(

@@ -90,7 +90,11 @@ class Card:
 
 def card(view: View, seal: Seal) -> Card:
     """The message of a view. `seal` writes the wire form of each button."""
-    files, notices = _takeable(file for block in view.blocks if isinstance(block, Files) for file in block.files)
+    # 40 components are everything at its most but one: two menus below twenty buttons leave room for nine files
+    most = MAX_FILES - int(view.menu is not None and len(view.buttons) > MAX_BUTTONS)
+    files, notices = _takeable(
+        (file for block in view.blocks if isinstance(block, Files) for file in block.files), most
+    )
     before, after = _around_files(view.blocks)
     head = [piece for block in before for piece in _pieces(block)]
     tail = [piece for block in after for piece in _pieces(block)]
@@ -100,7 +104,7 @@ def card(view: View, seal: Seal) -> Card:
     menu, left_out = _menu(view, seal)
     if left_out:
         tail.append(Piece(f"-# {left_out} more than fit in the menu; type what you want instead."))
-    texts, cut = fit(head, tail, MAX_TEXT, MAX_FILES - len(files), {file.name for file in files})
+    texts, cut = fit(head, tail, MAX_TEXT, most - len(files), {file.name for file in files})
     uploads = (*files, *cut)
     parts: list[Json] = []
     if texts[0]:
@@ -209,7 +213,7 @@ def _cells(cells: Sequence[str], *, strong: bool = False) -> Piece:
     return Piece(f"**{text}**" if strong and text.strip() else text, words)
 
 
-def _takeable(files: Iterable[RunFile]) -> tuple[list[Upload], list[str]]:
+def _takeable(files: Iterable[RunFile], most: int) -> tuple[list[Upload], list[str]]:
     taken: list[Upload] = []
     notices: list[str] = []
     weight = 0
@@ -218,7 +222,7 @@ def _takeable(files: Iterable[RunFile]) -> tuple[list[Upload], list[str]]:
         bytes_ = len(file.content)
         if bytes_ == 0:
             notices.append(f"{name} is empty.")
-        elif bytes_ > MAX_FILE_BYTES or weight + bytes_ > MAX_REQUEST_BYTES or len(taken) == MAX_FILES:
+        elif bytes_ > MAX_FILE_BYTES or weight + bytes_ > MAX_REQUEST_BYTES or len(taken) == most:
             notices.append(f"{name} ({bytes_ / 2**20:.1f} MiB) is more than Discord takes in one message.")
         else:
             weight += bytes_

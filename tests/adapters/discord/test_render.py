@@ -14,10 +14,10 @@ from bot.adapters.discord.registry import registered
 from bot.adapters.discord.render import Card
 from bot.app.commands import COMMANDS
 from bot.cli.bot import suggestions
-from bot.core.actions import Action, AskQuiz, Codec
+from bot.core.actions import Action, AskQuiz, Codec, OpenRun
 from bot.core.ids import ChannelId, Tenant, UserId
 from bot.core.questions import Item
-from bot.core.runs import RunFile
+from bot.core.runs import RunFile, RunId
 from bot.core.views import (
     Board,
     Button,
@@ -75,6 +75,18 @@ def drawn(*blocks: Any, **fields: Any) -> Card:
 
 def text(card: Card) -> str:
     return "\n".join(part["content"] for part in rules.walk(card.components) if part["type"] == 10)
+
+
+def test_the_fullest_card_has_no_more_components_than_discord_takes() -> None:
+    files = Files(tuple(RunFile(f"{number}.csv", b"1", "") for number in range(12)))
+    buttons = tuple(Button(str(number), OpenRun(RunId(f"{number:020}"))) for number in range(27))
+    menu = Menu("More", (Entry("a", OpenRun(RunId("r" * 20))),))
+    view = View((Text((Span("before"),)), files, Text((Span("after"),))), "", buttons, menu)
+
+    card = render.card(view, lambda action: str(action)[-60:])
+
+    assert list(rules.components_problems(card.components)) == []
+    assert len(card.uploads) == 9
 
 
 @given(views.views)
