@@ -1,6 +1,6 @@
 """`torchquiz status`: whether everything that the product stands on is there, and what to do where it is not.
 
-It reads and changes nothing, needs no platform, and ends with status 1 where something is wrong: also for a container's
+It changes nothing that is stored, starts a Redis of our own where none is given and none runs, needs no platform, and ends with status 1 where something is wrong: also for a container's
 health check.
 """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from math import prod
 from random import Random
 
 ERROR = "RuntimeError"
@@ -80,8 +79,3 @@ def shape(sizes: Sequence[int]) -> str:
 def sizes(dice: Random, count: int, low: int = 2, high: int = 6) -> list[int]:
     """So many different sizes."""
     return dice.sample(range(low, high + 1), count)
-
-
-def elements(shape: Sequence[int]) -> int:
-    """How many elements a tensor of that shape has."""
-    return prod(shape)

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from math import prod
 from random import Random
 
-from bot.core.puzzles.puzzle import ERROR, Draft, Guess, elements, shape, sizes
+from bot.core.puzzles.puzzle import ERROR, Draft, Guess, shape, sizes
 
 
 def reshaping(dice: Random) -> Draft:
@@ -22,21 +23,21 @@ def _flatten(dice: Random) -> Draft:
     start, end = dice.choice(((1, -1), (2, -1), (0, 1), (1, 2), (0, -2)))
     stop = end % 4
     call = f"flatten({start})" if end == -1 else f"flatten({start}, {end})"
-    after = [*of[:start], elements(of[start : stop + 1]), *of[stop + 1 :]]
+    after = [*of[:start], prod(of[start : stop + 1]), *of[stop + 1 :]]
     short = Guess(
-        shape([*of[:start], elements(of[start:stop]), *of[stop:]]), "Unlike that of a slice, the end is included."
+        shape([*of[:start], prod(of[start:stop]), *of[stop:]]), "Unlike that of a slice, the end is included."
     )
     ends = [] if end == -1 else [short]
     return Draft(
         _code(of, call),
         Guess(shape(after), f"Dimensions {start} to {stop}, both included, become one; the others stay."),
         [
-            Guess(shape([elements(of)]), "That is `flatten()` without arguments; a start keeps what lies before it."),
+            Guess(shape([prod(of)]), "That is `flatten()` without arguments; a start keeps what lies before it."),
             *ends,
             Guess(
-                shape([*of[: start - 1], elements(of[start - 1 : stop + 1]), *of[stop + 1 :]])
+                shape([*of[: start - 1], prod(of[start - 1 : stop + 1]), *of[stop + 1 :]])
                 if start
-                else shape([elements(of[: stop + 2]), *of[stop + 2 :]]),
+                else shape([prod(of[: stop + 2]), *of[stop + 2 :]]),
                 "Dimensions are counted from 0.",
             ),
             Guess(shape([*of[:start], *of[stop + 1 :]]), "The sizes are multiplied, none of them is dropped."),
@@ -121,22 +122,22 @@ def _unsqueeze(dice: Random) -> Draft:
 def _reshape(dice: Random) -> Draft:
     of = sizes(dice, 3)
     fits = dice.random() < 0.7
-    keep = of[dice.choice((0, 2))] if fits else next(size for size in range(2, 40) if elements(of) % size)
+    keep = of[dice.choice((0, 2))] if fits else next(size for size in range(2, 40) if prod(of) % size)
     first = dice.random() < 0.5
-    rest = elements(of) // keep
+    rest = prod(of) // keep
     after = [keep, rest] if first else [rest, keep]
     call = f"reshape({keep}, -1)" if first else f"reshape(-1, {keep})"
     mistakes = [
         Guess(shape(after[::-1]), "The -1 stands for the size that is missing, and it keeps its place."),
         Guess(shape([keep, -1] if first else [-1, keep]), "The -1 is worked out from the number of elements."),
-        Guess(shape([elements(of)]), "A -1 alone would do that; here a second size is given."),
+        Guess(shape([prod(of)]), "A -1 alone would do that; here a second size is given."),
         Guess(
             shape([keep, sum(of)] if first else [sum(of), keep]),
             "The number of elements counts, not the sum of the sizes.",
         ),
     ]
     if not fits:
-        reason = f"The tensor has {elements(of)} elements, and {keep} does not divide {elements(of)}."
+        reason = f"The tensor has {prod(of)} elements, and {keep} does not divide {prod(of)}."
         return Draft(
             _code(of, call),
             Guess(ERROR, reason),
@@ -144,8 +145,6 @@ def _reshape(dice: Random) -> Draft:
         )
     return Draft(
         _code(of, call),
-        Guess(
-            shape(after), f"The tensor has {elements(of)} elements, so the -1 becomes {elements(of)} / {keep} = {rest}."
-        ),
-        [Guess(ERROR, f"{keep} divides the number of elements, {elements(of)}, so a size can be found."), *mistakes],
+        Guess(shape(after), f"The tensor has {prod(of)} elements, so the -1 becomes {prod(of)} / {keep} = {rest}."),
+        [Guess(ERROR, f"{keep} divides the number of elements, {prod(of)}, so a size can be found."), *mistakes],
     )
