@@ -1,7 +1,7 @@
 """`torchquiz status`: whether everything that the product stands on is there, and what to do where it is not.
 
-It changes nothing that is stored, starts a Redis of our own where none is given and none runs, needs no platform, and ends with status 1 where something is wrong: also for a container's
-health check.
+It changes nothing that is stored, and starts a Redis of our own only where none is given and none runs. It needs no
+platform, and ends with status 1 where something is wrong: also for a container's health check.
 """
 
 from __future__ import annotations
