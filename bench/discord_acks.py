@@ -25,7 +25,6 @@ INTERACTIONS = 3000
 WIDTH = 64
 BLOCK = 500
 WARM = 300
-ACK_WIDTH = 2
 QUIZ = command_data("quiz", what="11")
 NO_CODE = {
     "id": "3",
@@ -92,15 +91,15 @@ class Bot:
         await asyncio.gather(*(person(number) for number in range(WIDTH)))
         self.forget()
 
-    async def times(self, count: int) -> list[float]:
-        """Seconds from event to acknowledgement, a few at a time."""
+    async def times(self, count: int, width: int) -> list[float]:
+        """Seconds from event to acknowledgement, `width` at a time."""
         made: list[Interaction] = []
 
         async def person(number: int) -> None:
             someone = Someone(self.fake, f"P{number}", str(12 * 10**17 + number))
-            made.extend([await self._one(someone, QUIZ) for _ in range(count // ACK_WIDTH)])
+            made.extend([await self._one(someone, QUIZ) for _ in range(count // width)])
 
-        await asyncio.gather(*(person(number) for number in range(ACK_WIDTH)))
+        await asyncio.gather(*(person(number) for number in range(width)))
         return [each.acknowledged - each.sent for each in made if each.kind]
 
     async def _one(self, someone: Someone, data: dict[str, Any]) -> Interaction:

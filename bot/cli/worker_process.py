@@ -112,7 +112,7 @@ class _OwnWorker:
             *command,
             env={**os.environ, **(queue if reads_queue else {})},
             stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C reaches us alone; we stop it in order
+            process_group=0,  # Ctrl-C reaches us alone; we stop it in order. Why no session: store.server
         )
         return self._process
 

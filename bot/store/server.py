@@ -126,7 +126,11 @@ async def _start_any(data: Path, binaries: tuple[Binary, ...], lock: FileLock, p
 
 
 def _spawn(binary: Binary, data: Path, lock: FileLock) -> int:
-    """Start the server in a session of its own, so that Ctrl-C reaches us and not it. It inherits the lock."""
+    """Start the server in a process group of its own, so that Ctrl-C reaches us and not it. It inherits the lock.
+
+    Not in a session of its own: Linux weighs each session as one (`autogroup`), and what hands work to and fro between
+    two of them waits behind the runs of `/run` now and then.
+    """
     socket = _choose_socket(data)
     (data / "socket").write_text(str(socket))
     log = os.open(data / "server.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -142,7 +146,7 @@ def _spawn(binary: Binary, data: Path, lock: FileLock) -> int:
                 (os.POSIX_SPAWN_DUP2, log, 1),
                 (os.POSIX_SPAWN_DUP2, log, 2),
             ],
-            setsid=True,
+            setpgroup=0,
         )
     except OSError as error:
         raise ConfigError(f"{binary.path}: {error.strerror}.") from error

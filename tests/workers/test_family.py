@@ -19,6 +19,7 @@ from workers.sandbox.base import Sandbox
 from workers.sandbox.bubblewrap import BubblewrapSandbox
 from workers.sandbox.cgroups import Cgroups
 from workers.sandbox.plan import JAIL_USER
+from workers.sandbox.standing import Standing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -62,7 +63,7 @@ async def test_a_jail_is_replaced_by(sandbox: Sandbox, what: str, value: float) 
 
 async def test_without_a_memory_group_a_run_is_bounded_by_its_data_and_says_what_is_missing(sandbox: Sandbox) -> None:
     ours = cast("BubblewrapSandbox", sandbox)
-    unbounded = await forking.forked(ours._open_jail(), Cgroups({}, 0), LIMITS)
+    unbounded = await forking.forked(ours._open_jail(), Cgroups({}, 0, Standing(None, 0)), LIMITS)
 
     remains = await unbounded.run("x = torch.ones(2**28)", LIMITS, None)
     await unbounded.discard()

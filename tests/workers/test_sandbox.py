@@ -407,6 +407,20 @@ async def test_a_processor_that_only_runs_occupy_counts_as_idle_for_everybody_el
     assert ["True\n", "True\n"] == [(await ran(sandbox, source)).output for source in (asked, forked)]
 
 
+async def test_a_machine_that_others_keep_busy_still_runs_snippets(sandbox: Sandbox) -> None:
+    loop = "while :; do :; done"
+    busy = [await asyncio.create_subprocess_exec("/bin/sh", "-c", loop) for _ in range(2 * (os.cpu_count() or 1))]
+    computing = "import time\nend = time.process_time() + 0.15\nwhile time.process_time() < end: pass\nprint('done')"
+    try:
+        result = await ran(sandbox, computing, Limits(seconds=30.0))
+    finally:
+        for other in busy:
+            other.kill()
+            await other.wait()
+
+    assert result.output == "done\n"
+
+
 async def test_a_run_cannot_push_itself_forward(sandbox: Sandbox) -> None:
     pushed = "import os\nos.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))"
 

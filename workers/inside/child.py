@@ -12,11 +12,13 @@ import os
 import random
 import resource
 import signal
+import socket
 import sys
 import threading
 from typing import Any, NoReturn
 
 from workers.inside import gpu, kernel, landlock, report, seccomp, snippet, wall, wire
+from workers.inside.order import Order
 from workers.inside.preload import MAIN, NAMESPACE
 
 _HOME = "/tmp"
@@ -37,12 +39,16 @@ their cores with others spin at each barrier: 300 small convolutions took 0.6 s 
 the machine was busy. One thread also makes sums the same on every machine."""
 
 
-def main(channel: int, output: int, page: mmap.mmap, landlock_version: int, filter_: bytes, own: gpu.Gpu) -> NoReturn:
-    """In the snippet's process: lock this process in, say so, receive the snippet, run it, end."""
+def main(channel: int, page: mmap.mmap, order: Order) -> NoReturn:
+    """In the snippet's process: lock this process in, say so, receive the snippet, run it, end. `channel` is init's."""
+    own = order.gpu
     try:
-        _connect(channel, output)
+        _connect(channel, order.request, order.output)
         _settle(own)
-        _confine(landlock_version, filter_, own)
+        if order.rehearses:
+            _rehearse()
+        _stand_back()
+        _confine(order.landlock, order.filter, own)
         if own:
             gpu.open_context(NAMESPACE["torch"])
     except BaseException as error:  # nothing may unwind into the frames of init
@@ -51,13 +57,16 @@ def main(channel: int, output: int, page: mmap.mmap, landlock_version: int, filt
         os._exit(1)
     wire.send(_CHANNEL, wire.WARM)
     try:
-        request = json.loads(wire.receive(_CHANNEL)[1])
+        asked = json.loads(wire.receive(_REQUEST)[1])
     except wire.Closed:
         os._exit(0)
-    _limit(request["limits"], request["memory_unbounded"])
-    _answer_input(snippet.typed(request["source"]))
-    code = _compile(request["source"], page)
-    os.close(_CHANNEL)  # from here on the snippet has descriptors 0, 1 and 2
+    _limit(asked["limits"], asked["memory_unbounded"])
+    _answer_input(snippet.typed(asked["source"]))
+    code = _compile(asked["source"], page)
+    terms = {name: asked["limits"][name] for name in ("files", "files_bytes")}
+    wire.send(_CHANNEL, wire.READY, json.dumps({"compiled": code is not None, **terms}).encode())
+    os.close(_CHANNEL)
+    os.close(_REQUEST)  # from here on the snippet has descriptors 0, 1 and 2
     status = _execute(code, page) if code is not None else 1
     if own:
         report.write_gpu_peak(page, gpu.peak_bytes(sys.modules.get("torch")))
@@ -72,17 +81,20 @@ def _confine(landlock_version: int, filter_: bytes, own: gpu.Gpu) -> None:
 
 
 _CHANNEL = 3
+"""To init."""
+_REQUEST = 4
+"""From the supervisor."""
 
 
-def _connect(channel: int, output: int) -> None:
+def _connect(channel: int, request: int, output: int) -> None:
     # Above the range we assign, so that no dup2 overwrites what a later one reads.
-    channel, output = os.dup(channel), os.dup(output)
-    channel, output = _above(channel), _above(output)
+    channel, request, output = _above(channel), _above(request), _above(output)
     null = _above(os.open("/dev/null", os.O_RDONLY))
     for source, target in ((null, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
     os.dup2(channel, _CHANNEL, inheritable=False)
-    os.closerange(_CHANNEL + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    os.dup2(request, _REQUEST, inheritable=False)
+    os.closerange(_REQUEST + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
 def _above(descriptor: int) -> int:
@@ -113,8 +125,6 @@ def _settle(own: gpu.Gpu) -> None:
     torch.set_num_threads(_THREADS)
     sys.modules["__main__"] = MAIN
     kernel.prctl(kernel.PR_SET_NAME, ctypes.addressof(ctypes.create_string_buffer(b"snippet")))
-    _rehearse()
-    _stand_back()
 
 
 def _stand_back() -> None:
@@ -126,8 +136,20 @@ def _stand_back() -> None:
 
 def _rehearse() -> None:
     """A little of everything that a run does: a page is copied when first written, better now than on a user's time."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        code = snippet.compiled("import torch\nprint(torch.ones(2))\ntorch.ones(2)")
+    ours, theirs = socket.socketpair()
+    request = {
+        "source": "import torch\nprint(torch.ones(2))\ntorch.ones(2)",
+        "limits": dict.fromkeys("abcdefghijklmnop", 1),
+    }
+    wire.send(ours.fileno(), wire.SNIPPET, json.dumps(request).encode())
+    source = json.loads(wire.receive(theirs.fileno())[1])["source"]
+    ours.close()
+    theirs.close()
+    for which in (resource.RLIMIT_CPU, resource.RLIMIT_CORE):
+        resource.setrlimit(which, resource.getrlimit(which))
+    snippet.typed(source)
+    with open("/dev/null", "wb", buffering=0) as null, contextlib.redirect_stdout(_stream(null.fileno())):
+        code = snippet.compiled(source)
         namespace = dict(NAMESPACE)
         exec(code.body, namespace)
         if code.value is not None:
@@ -136,7 +158,6 @@ def _rehearse() -> None:
             exec(snippet.compiled("1 / 0").body, namespace)
         except ZeroDivisionError as error:
             snippet.described(error)
-    json.loads(json.dumps({"source": "", "limits": {}}))
 
 
 def _stream(descriptor: int) -> io.TextIOWrapper:
@@ -177,13 +198,10 @@ def _answer_input(text: str | None) -> None:
 
 def _compile(source: str, page: mmap.mmap) -> snippet.Compiled | None:
     try:
-        code = snippet.compiled(source)
+        return snippet.compiled(source)
     except Exception as error:  # the compiler raises ValueError, MemoryError, RecursionError as well as SyntaxError
         report.write(page, *snippet.described(error))
-        wire.send(_CHANNEL, wire.READY, b"refused")
         return None
-    wire.send(_CHANNEL, wire.READY, b"compiled")
-    return code
 
 
 def _execute(code: snippet.Compiled, page: mmap.mmap) -> int:

@@ -7,33 +7,12 @@ import mmap
 import os
 import signal
 import socket
-from dataclasses import dataclass
 from typing import Any
 
 from workers.inside import child, collect, kernel, report, wall, wire
-from workers.inside.gpu import Gpu
+from workers.inside.order import Order
 
 OUTPUT_FOLDER = "/tmp/output"
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a run tree is built from, before any snippet is known."""
-
-    channel: int
-    """Socket to the supervisor."""
-    output: int
-    """Write end of the pipe for standard output and error."""
-    landlock: int
-    """ABI version, 0 for none."""
-    filter: bytes
-    """The system call filter."""
-    user: int
-    """Who the zygote is, outside of the run's user namespace."""
-    group: int
-    tmp_bytes: int
-    tmp_inodes: int
-    gpu: Gpu
 
 
 def main(order: Order) -> None:
@@ -65,27 +44,26 @@ def _run(order: Order) -> None:
     ours, theirs = socket.socketpair()
     snippet = kernel.fork()
     if snippet == 0:
-        child.main(theirs.detach(), order.output, page, order.landlock, order.filter, order.gpu)
+        child.main(theirs.detach(), page, order)
     theirs.close()
-    os.close(order.output)
+    for each in (order.request, order.output):
+        os.close(each)
     _expect(ours.fileno(), wire.WARM)
     wire.send(order.channel, wire.WARM)
-    request = _expect(order.channel, wire.SNIPPET)
-    compiled = _hand_over(ours, request)
     status, usage = _wait_for(snippet)
+    begun = _begun(ours)
     _end_everything()
     ended = {
         "status": status if status >= 0 else None,
         "signal": -status if status < 0 else None,
-        "compiled": compiled,
+        "compiled": begun["compiled"],
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "resident_bytes": usage.ru_maxrss * 1024,
         **report.read(page),
     }
     wire.send(order.channel, wire.ENDED, json.dumps(ended).encode())
-    limits = json.loads(request)["limits"]
     dropped = 0
-    for name, content in collect.files(folder, limits["files"], limits["files_bytes"]):
+    for name, content in collect.files(folder, begun["files"], begun["files_bytes"]):
         if content is None:
             dropped += 1
         else:
@@ -103,13 +81,14 @@ def _expect(descriptor: int, kind: bytes) -> bytes:
     return payload
 
 
-def _hand_over(snippet: socket.socket, request: bytes) -> bool:
-    """Give the snippet to its process; whether it compiled is known before its first line runs, so cannot be forged."""
+def _begun(snippet: socket.socket) -> dict[str, Any]:
+    """What its process left in the socket before the first line of the snippet, which has no way there: not forged.
+    Read at the end, because to wake up for it would take the processor from the snippet's first lines."""
     try:
-        wire.send(snippet.fileno(), wire.SNIPPET, request)
-        return _expect(snippet.fileno(), wire.READY) == b"compiled"
+        begun: dict[str, Any] = json.loads(_expect(snippet.fileno(), wire.READY))
+        return begun
     except (wire.Closed, OSError):
-        return True  # the compiler itself died; the status tells how
+        return {"compiled": True, "files": 0, "files_bytes": 0}  # the compiler itself died; the status tells how
     finally:
         snippet.close()
 

@@ -110,6 +110,8 @@ def _warm_up(torch: Any) -> None:
     torch.nn.Conv2d(1, 1, 3)(torch.ones(1, 1, 8, 8))
     torch.compile(lambda x: x.sin() + 1, backend="aot_eager")(torch.ones(2))
     torch._dynamo.reset()
+    for _ in range(100):  # the interpreter rewrites code that runs often; better here than in each fork
+        repr(torch.ones(2))
 
 
 def _forget_missing_device() -> None:

@@ -7,15 +7,18 @@ import struct
 
 HEADER = struct.Struct("!cI")
 
-# Supervisor to zygote, with two descriptors (the run's socket, the write end of its output pipe).
+# Supervisor to zygote, with three descriptors: a socket to the run's init, one to its snippet's process, and the write
+# end of its output pipe.
 FORK = b"F"
 # Zygote to supervisor.
 READY = b"R"
 # Run to supervisor, in this order; FAILED instead of any of them.
 HELLO, WARM, ENDED, FILE, DONE = b"H", b"W", b"E", b"P", b"Z"
 FAILED = b"X"
-# Supervisor to run: it is in its cgroup; here is the snippet.
-CONFINED, SNIPPET = b"G", b"S"
+# Supervisor to run: it is in its cgroup.
+CONFINED = b"G"
+# Supervisor to the snippet's process.
+SNIPPET = b"S"
 
 MAX_FRAME = 64 * 1024 * 1024
 """More than any frame we send; a longer one means that the stream is out of step."""

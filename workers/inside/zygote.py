@@ -10,6 +10,7 @@ import socket
 import time
 
 from workers.inside import gpu, init, kernel, landlock, memory, preload, seccomp, wall, wire
+from workers.inside.order import Order
 from workers.inside.syscalls import CHECKED
 
 NICENESS = 5
@@ -44,14 +45,14 @@ def _serve(control: socket.socket, landlock_version: int, filter_: bytes, own: g
     assert clone is not None
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the runs; their end is the supervisor's business
     while True:
-        header, descriptors, _, _ = socket.recv_fds(control, wire.HEADER.size, 2)
+        header, descriptors, _, _ = socket.recv_fds(control, wire.HEADER.size, 3)
         if not header:
             return
         kind, length = wire.HEADER.unpack(header)
         order = json.loads(control.recv(length, socket.MSG_WAITALL))
-        if kind != wire.FORK or len(descriptors) != 2:
+        if kind != wire.FORK or len(descriptors) != 3:
             raise wire.Closed(f"unexpected frame {kind!r}")
-        channel, output = descriptors
+        channel, request, output = descriptors
         try:
             forked = kernel.fork_into(wall.NAMESPACES, clone)
         except OSError as error:
@@ -60,7 +61,10 @@ def _serve(control: socket.socket, landlock_version: int, filter_: bytes, own: g
             if forked == 0:
                 os.close(control.detach())
                 sizes = order["tmp_bytes"], order["tmp_inodes"]
-                init.main(init.Order(channel, output, landlock_version, filter_, user, group, *sizes, own))
+                rehearses = order["rehearses"]
+                init.main(
+                    Order(channel, request, output, landlock_version, filter_, user, group, *sizes, own, rehearses)
+                )
         for each in descriptors:
             os.close(each)
 

@@ -144,30 +144,30 @@ class BubblewrapSandbox:
         """A spare where one fits, else a tree made for this run."""
         if (limits.tmp_bytes, limits.tmp_inodes) == (self._standard.tmp_bytes, self._standard.tmp_inodes):
             while self._spares:
-                spare = self._spares.pop(0)
+                spare = self._spares.pop()
                 if spare.waiting:
                     return spare
                 await spare.discard()
         self._urgent += 1
         self._calm.clear()
         try:
-            return await self._fork(limits)
+            return await self._fork(limits, at_once=True)
         finally:
             self._urgent -= 1
             if not self._urgent:
                 self._calm.set()
 
-    async def _fork(self, limits: Limits) -> tree.RunTree:
+    async def _fork(self, limits: Limits, at_once: bool = False) -> tree.RunTree:
         if self._jail is None or not self._jail.alive:
             await self._renew()
         current = self._open_jail()
         try:
-            return await forking.forked(current, self._open_groups(), limits)
+            return await forking.forked(current, self._open_groups(), limits, at_once)
         except SandboxUnavailable:
             if self._jail is current:  # it may be dying, and we the first to notice
                 current.retired = True
                 await self._renew()
-        return await forking.forked(self._open_jail(), self._open_groups(), limits)
+        return await forking.forked(self._open_jail(), self._open_groups(), limits, at_once)
 
     def _open_jail(self) -> jail.Jail:
         if self._jail is None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from workers.sandbox.base import SandboxUnavailable
 from workers.sandbox.cgroup_files import members, removed, write
 from workers.sandbox.cgroup_places import LEAF, NEEDED, enable, find_version_1, find_version_2
-from workers.sandbox.run_group import TOGETHER, RunGroup
+from workers.sandbox.run_group import RunGroup
+from workers.sandbox.standing import Standing
 
 _PREFIX = "torchquiz-"
 FIX = (
@@ -34,6 +35,7 @@ class Cgroups:
     parents: Mapping[str, Path]
     """By controller; without "memory" only where the operator accepted that."""
     version: int
+    standing: Standing
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -47,7 +49,7 @@ class Cgroups:
         folders = {controller: parent / f"run-{number}" for controller, parent in self.parents.items()}
         for folder in set(folders.values()):
             folder.mkdir()
-        return RunGroup(folders, self.version)
+        return RunGroup(folders, self.version, self.standing)
 
     def hasten(self) -> None:
         """Blocks for some 10 ms; then processes join groups at once for a while.
@@ -84,7 +86,7 @@ def opened(allow_no_memory: bool, root: Path = Path("/")) -> Cgroups:
         except OSError as error:
             problems.append(f"version {version}: {error}")
     if allow_no_memory:
-        return Cgroups({}, 0)
+        return Cgroups({}, 0, Standing(None, 0))
     raise SandboxUnavailable(f"no memory and process control groups ({'; '.join(problems)})", FIX)
 
 
@@ -98,10 +100,7 @@ def _ours(bases: Mapping[str, Path], version: int) -> Cgroups:
     if version == 2:
         parent = next(iter(parents.values()))
         enable(parent, tuple(bases))
-    if (processor := parents.get("cpu")) is not None:
-        for setting, value in TOGETHER[version].items():
-            write(processor / setting, value)
-    return Cgroups(parents, version)
+    return Cgroups(parents, version, Standing(parents.get("cpu"), version))
 
 
 _instances = itertools.count()

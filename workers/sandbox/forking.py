@@ -27,30 +27,33 @@ INNER_FIX = (
 )
 
 
-async def forked(jail: Jail, cgroups: Cgroups, limits: Limits) -> RunTree:
-    """A fresh tree from the jail's zygote, in its group and past its wall. Raises SandboxUnavailable."""
+async def forked(jail: Jail, cgroups: Cgroups, limits: Limits, at_once: bool = False) -> RunTree:
+    """A fresh tree from the jail's zygote, in its group and past its wall. `at_once`: a run waits for it; a spare first
+    goes through a little of everything. Raises SandboxUnavailable."""
     over = asyncio.Event()
     async with contextlib.AsyncExitStack() as undo:
         jail.active += 1
         undo.callback(_leave, jail)
         try:
             async with asyncio.timeout(_FORK_SECONDS):
+                channel, request, pipe, output = await _ordered(jail, limits, at_once, over)
+                undo.callback(channel.close)  # init leaves at the end of its stream
+                undo.callback(request.close)
+                undo.callback(pipe.close)
+                group = cgroups.group()  # the kernel makes no group while it is being hastened
+                undo.push_async_callback(group.remove)
+                limited(group, limits)
                 hastening = asyncio.create_task(asyncio.to_thread(cgroups.hasten))
                 undo.push_async_callback(asyncio.wait, {hastening})
-                channel, pipe, output = await _ordered(jail, limits, over)
-                undo.callback(channel.close)  # init leaves at the end of its stream
-                undo.callback(pipe.close)
                 pid = await _hello(channel)
                 pidfd = os.pidfd_open(pid)
                 undo.callback(os.close, pidfd)
-                group = cgroups.group()
-                undo.push_async_callback(group.remove)
-                limited(group, limits)
                 await asyncio.to_thread(group.attach, pid)
                 reader, writer = await asyncio.open_connection(sock=channel)
                 undo.callback(writer.close)
-                writer.write(frame(wire.CONFINED))
-                kind, payload = await receive(reader)
+                with group.standing.watching(group):
+                    writer.write(frame(wire.CONFINED))
+                    kind, payload = await receive(reader)
                 if kind != wire.WARM:
                     raise wire.Closed(payload.decode(errors="replace"))
         except (OSError, wire.Closed, asyncio.IncompleteReadError, TimeoutError) as error:
@@ -58,7 +61,7 @@ async def forked(jail: Jail, cgroups: Cgroups, limits: Limits) -> RunTree:
             raise SandboxUnavailable(problem, INNER_FIX) from error
         await hastening
         undo.pop_all()
-    return RunTree(jail, group, pidfd, reader, writer, output, pipe, over, not cgroups.bounds_memory, limits)
+    return RunTree(jail, group, pidfd, reader, writer, request, output, pipe, over, not cgroups.bounds_memory, limits)
 
 
 def _leave(jail: Jail) -> None:
@@ -66,25 +69,30 @@ def _leave(jail: Jail) -> None:
 
 
 async def _ordered(
-    jail: Jail, limits: Limits, over: asyncio.Event
-) -> tuple[socket.socket, asyncio.ReadTransport, Output]:
-    """Ask the zygote; our ends of the new tree's socket and output pipe."""
-    channel, theirs = socket.socketpair()
+    jail: Jail, limits: Limits, at_once: bool, over: asyncio.Event
+) -> tuple[socket.socket, asyncio.Transport, asyncio.ReadTransport, Output]:
+    """Ask the zygote; our ends of the new tree's sockets and output pipe."""
+    (channel, theirs), (request, its) = socket.socketpair(), socket.socketpair()
     read_end, write_end = os.pipe()
     channel.setblocking(False)
     channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)  # so that the kernel itself names init's pid to us
+    order = {"tmp_bytes": limits.tmp_bytes, "tmp_inodes": limits.tmp_inodes, "rehearses": not at_once}
     try:
-        jail.order({"tmp_bytes": limits.tmp_bytes, "tmp_inodes": limits.tmp_inodes}, theirs, write_end)
+        jail.order(order, theirs, its, write_end)
     except OSError:
         channel.close()
+        request.close()
         os.close(read_end)
         raise
     finally:
         theirs.close()
+        its.close()
         os.close(write_end)
     loop = asyncio.get_running_loop()
     pipe, output = await loop.connect_read_pipe(lambda: Output(over), io.FileIO(read_end))
-    return channel, pipe, output
+    asking, _ = await loop.create_connection(asyncio.Protocol, sock=request)
+    asking.pause_reading()  # nothing is said there; its end would wake us up while the first line runs
+    return channel, asking, pipe, output
 
 
 async def _hello(channel: socket.socket) -> int:

@@ -52,11 +52,12 @@ class Jail:
         """Whether its zygote can still be asked."""
         return self.process.returncode is None
 
-    def order(self, order: dict[str, Any], channel: socket.socket, output: int) -> None:
-        """Ask for a run tree that talks on `channel` and prints to `output`. Raises OSError when the zygote is gone."""
+    def order(self, order: dict[str, Any], channel: socket.socket, request: socket.socket, output: int) -> None:
+        """Ask for a run tree that talks on `channel`, hears its snippet on `request` and prints to `output`. Raises
+        OSError when the zygote is gone."""
         payload = json.dumps(order).encode()
         frame = wire.HEADER.pack(wire.FORK, len(payload)) + payload
-        socket.send_fds(self.control, [frame[: wire.HEADER.size]], [channel.fileno(), output])
+        socket.send_fds(self.control, [frame[: wire.HEADER.size]], [channel.fileno(), request.fileno(), output])
         self.control.sendall(frame[wire.HEADER.size :])
         self.uses += 1
 

@@ -12,25 +12,28 @@ from pathlib import Path
 
 from bot.core.runs import Limits
 from workers.sandbox.cgroup_files import counter, members, number, removed, write
+from workers.sandbox.standing import Standing
 
 _PERIOD = 100_000  # microseconds, the kernel's own default
 _REMOVAL_TRIES, _REMOVAL_PAUSE = 400, 0.005
-_NO_QUOTA = {1: {"cpu.cfs_quota_us": "-1"}, 2: {"cpu.max": f"max {_PERIOD}"}}
-_FIRST = {1: {"cpu.shares": "262144"}, 2: {"cpu.weight": "10000"}}
-TOGETHER = {1: {"cpu.shares": "102"}, 2: {"cpu.weight": "10"}}
-"""All runs together weigh a tenth of one ordinary process: a bot on the same machine answers first, and where nobody
-else computes they still have every processor. Within their group, niceness counts for nothing outside."""
+_FIRST = {
+    1: {"cpu.cfs_quota_us": "-1", "cpu.shares": "262144"},
+    2: {"cpu.max": f"max {_PERIOD}", "cpu.weight": "10000"},
+}
+"""Among the runs, and without a quota."""
 _SWEEPS = 8
 """Of a group by hand: whoever was forked meanwhile is found the next time, and init's end catches the last."""
 _OWN_PROCESSES = 2  # init, and one for the moment in which it forks
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RunGroup:
     """The groups of one run; one folder for all controllers in version 2, one for each in version 1."""
 
     folders: Mapping[str, Path]
     version: int
+    standing: Standing
+    """Of all runs together."""
 
     def attach(self, pid: int) -> None:
         """Move a process in; what it forks later is born inside."""
@@ -72,8 +75,10 @@ class RunGroup:
         """Put a run that is being killed first, until its removal: dying takes processor time, and 64 processes share
         one group's turn. None of that time is the snippet's any more."""
         if (folder := self.folders.get("cpu")) is not None:
-            self._set(folder, _NO_QUOTA[self.version] | _FIRST[self.version])
-            self._set(folder.parent, _FIRST[self.version])
+            for name, value in _FIRST[self.version].items():
+                with contextlib.suppress(OSError):
+                    write(folder / name, value)
+        self.standing.hurry(self)
 
     def kill(self) -> None:
         """End every process of the run at once. The end of its init alone would do, in its own time: among 64 processes
@@ -85,10 +90,10 @@ class RunGroup:
         except OSError:  # version 1, and version 2 before Linux 5.14
             _sweep(folder)
 
-    def _set(self, folder: Path, values: Mapping[str, str]) -> None:
-        for name, value in values.items():
-            with contextlib.suppress(OSError):
-                write(folder / name, value)
+    def pids(self) -> set[int]:
+        """Its processes, as far as this one may see them."""
+        folder = self.folders.get("pids")
+        return members(folder) if folder is not None else set()
 
     def peak_memory_bytes(self) -> int | None:
         """The most memory the run held, or None where the kernel does not tell."""
@@ -107,8 +112,7 @@ class RunGroup:
                 if removed(each):
                     break
                 await asyncio.sleep(_REMOVAL_PAUSE)  # version 1 tells nobody when a group becomes empty
-        if (folder := self.folders.get("cpu")) is not None:
-            self._set(folder.parent, TOGETHER[self.version])
+        self.standing.forget(self)
 
 
 def _sweep(folder: Path) -> None:

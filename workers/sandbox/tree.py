@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
+import select
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from bot.core.runs import Limits
 from workers.inside import wire
@@ -53,6 +56,8 @@ class RunTree:
     pidfd: int
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    request: asyncio.WriteTransport
+    """To the snippet's own process; init is not woken up."""
     output: Output
     pipe: asyncio.ReadTransport
     over: asyncio.Event
@@ -85,13 +90,14 @@ class RunTree:
         if limits != self.limits:
             limited(self.group, limits)
         self.output.room, self.output.listener = limits.output_bytes, listener
-        request = {"source": source, "limits": asdict(limits), "memory_unbounded": self.memory_unbounded}
+        request = {"source": source, "limits": _told(limits), "memory_unbounded": self.memory_unbounded}
+        began = time.monotonic()
+        self.request.write(frame(wire.SNIPPET, json.dumps(request).encode()))
         story = Story(self.over)
         listening = asyncio.create_task(story.listen(self.reader))
-        began = time.monotonic()
         try:
-            self.writer.write(frame(wire.SNIPPET, json.dumps(request).encode()))
-            in_time = await within(limits.seconds, self.over.wait())
+            with self.group.standing.watching(self.group):
+                in_time = await within(limits.seconds, self.over.wait())
             seconds = time.monotonic() - began
             ended_itself = bool(story.facts) and not self.output.capped
             if ended_itself:  # init has ended everything; only its own exit is to come
@@ -130,22 +136,29 @@ class RunTree:
 
     async def _kill(self) -> None:
         """The end of init ends its whole process namespace; its descriptor turns readable after the last of them."""
-        self.group.hurry()
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-        self.group.kill()
-        await readable(self.pidfd, _REAP_SECONDS)
+        if not _ended(self.pidfd):  # hurrying puts the other runs before the bot as well
+            self.group.hurry()
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            self.group.kill()
+            await readable(self.pidfd, _REAP_SECONDS)
         await within(_REAP_SECONDS, self.output.ended.wait())
 
     async def _discard(self) -> None:
         try:
             await self._kill()
         finally:
+            self.request.abort()
             self.writer.close()
             self.pipe.close()
             os.close(self.pidfd)
             self.jail.active -= 1
             await self.group.remove()
+
+
+@functools.lru_cache(maxsize=8)
+def _told(limits: Limits) -> dict[str, Any]:
+    return asdict(limits)
 
 
 def limited(group: RunGroup, limits: Limits) -> None:
@@ -154,3 +167,9 @@ def limited(group: RunGroup, limits: Limits) -> None:
         group.limit(limits)
     except OSError as error:
         raise SandboxUnavailable(f"the run's control group refuses its limits: {error}", CGROUP_FIX) from error
+
+
+def _ended(pidfd: int) -> bool:
+    asked = select.poll()  # takes descriptors of any number
+    asked.register(pidfd, select.POLLIN)
+    return bool(asked.poll(0))
