@@ -36,10 +36,7 @@ async def forked(jail: Jail, cgroups: Cgroups, limits: Limits, at_once: bool = F
         undo.callback(_leave, jail)
         try:
             async with asyncio.timeout(_FORK_SECONDS):
-                channel, request, pipe, output = await _ordered(jail, limits, at_once, over)
-                undo.callback(channel.close)  # init leaves at the end of its stream
-                undo.callback(request.close)
-                undo.callback(pipe.close)
+                channel, request, pipe, output = await _ordered(jail, limits, at_once, over, undo)
                 group = cgroups.group()  # the kernel makes no group while it is being hastened
                 undo.push_async_callback(group.remove)
                 limited(group, limits)
@@ -69,28 +66,28 @@ def _leave(jail: Jail) -> None:
 
 
 async def _ordered(
-    jail: Jail, limits: Limits, at_once: bool, over: asyncio.Event
+    jail: Jail, limits: Limits, at_once: bool, over: asyncio.Event, undo: contextlib.AsyncExitStack
 ) -> tuple[socket.socket, asyncio.Transport, asyncio.ReadTransport, Output]:
-    """Ask the zygote; our ends of the new tree's sockets and output pipe."""
+    """Ask the zygote; our ends of the new tree's sockets and output pipe, which `undo` closes."""
     (channel, theirs), (request, its) = socket.socketpair(), socket.socketpair()
     read_end, write_end = os.pipe()
     channel.setblocking(False)
     channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)  # so that the kernel itself names init's pid to us
+    undo.callback(channel.close)  # init leaves at the end of its stream
+    undo.callback(request.close)
+    read_file = undo.enter_context(io.FileIO(read_end))
     order = {"tmp_bytes": limits.tmp_bytes, "tmp_inodes": limits.tmp_inodes, "rehearses": not at_once}
     try:
         jail.order(order, theirs, its, write_end)
-    except OSError:
-        channel.close()
-        request.close()
-        os.close(read_end)
-        raise
     finally:
         theirs.close()
         its.close()
         os.close(write_end)
     loop = asyncio.get_running_loop()
-    pipe, output = await loop.connect_read_pipe(lambda: Output(over), io.FileIO(read_end))
+    pipe, output = await loop.connect_read_pipe(lambda: Output(over), read_file)
+    undo.callback(pipe.close)
     asking, _ = await loop.create_connection(asyncio.Protocol, sock=request)
+    undo.callback(asking.close)
     asking.pause_reading()  # nothing is said there; its end would wake us up while the first line runs
     return channel, asking, pipe, output
 

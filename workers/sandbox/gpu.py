@@ -61,6 +61,8 @@ class GpuSandbox:
         self._cgroups: cgroups.Cgroups | None = None
         self._jail: jail.Jail | None = None
         self._next: asyncio.Task[tree.RunTree] | None = None
+        self._used: tree.RunTree | None = None
+        """The tree of the last run: whoever makes the next one removes it, unless close() comes first."""
         self._broken: SandboxUnavailable | None = None
         self._trouble = asyncio.Event()
         self._turn = asyncio.Lock()
@@ -122,6 +124,10 @@ class GpuSandbox:
             await stop(following)
             if not following.cancelled() and following.exception() is None:
                 await following.result().discard()
+        if self._used is not None:
+            with contextlib.suppress(TimeoutError):  # it hangs in the driver, which has been told
+                await self._used.discard()
+            self._used = None
         if self._jail is not None:
             await self._jail.close()
             self._jail = None
@@ -142,6 +148,7 @@ class GpuSandbox:
             raise self._unhealthy("a killed run does not end") from error
         finally:
             await stop(sampling)
+            self._used = ready
             self._next = asyncio.create_task(self._prepare(ready))
             self._next.add_done_callback(self._prepared)
         if remains.lost or remains.end.signal in _ABNORMAL:
