@@ -24,7 +24,6 @@ from workers.limits import End, classify, hints, trimmed
 from workers.sandbox import cgroups
 from workers.sandbox.base import SandboxUnavailable
 from workers.sandbox.results import png_size, renamed
-from workers.sandbox.standing import Level
 
 LIMITS = Limits()
 OK = End(exit_status=0)
@@ -388,13 +387,6 @@ def test_a_delegated_version_2_subtree_is_used(tmp_path: Path) -> None:
     assert found.version == 2
     assert {"memory", "pids", "cpu"} == set(found.parents)
     assert {tmp_path / "sys/fs/cgroup/worker"} == {parent.parent for parent in found.parents.values()}
-
-
-def test_all_runs_together_stand_last_from_the_start(tmp_path: Path) -> None:
-    found = cgroups.opened(False, version_2(tmp_path, "cpu memory pids\n", "memory pids cpu\n"))
-
-    assert found.standing.level is Level.LAST
-    assert (found.parents["cpu"] / "cpu.idle").read_text() == "1"
 
 
 def test_version_1_is_second(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def _rehearse() -> None:
     ours, theirs = socket.socketpair()
     request = {
         "source": "import torch\nprint(torch.ones(2))\ntorch.ones(2)",
-        "limits": dict.fromkeys("abcdefghijklmnop", 1),
+        "limits": dict.fromkeys("abcdefghijklmnop", 1),  # about as many as there are
     }
     wire.send(ours.fileno(), wire.SNIPPET, json.dumps(request).encode())
     source = json.loads(wire.receive(theirs.fileno())[1])["source"]

@@ -48,9 +48,8 @@ async def forked(jail: Jail, cgroups: Cgroups, limits: Limits, at_once: bool = F
                 await asyncio.to_thread(group.attach, pid)
                 reader, writer = await asyncio.open_connection(sock=channel)
                 undo.callback(writer.close)
-                with group.standing.watching(group):
-                    writer.write(frame(wire.CONFINED))
-                    kind, payload = await receive(reader)
+                writer.write(frame(wire.CONFINED))
+                kind, payload = await receive(reader)
                 if kind != wire.WARM:
                     raise wire.Closed(payload.decode(errors="replace"))
         except (OSError, wire.Closed, asyncio.IncompleteReadError, TimeoutError) as error:

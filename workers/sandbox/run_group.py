@@ -90,11 +90,6 @@ class RunGroup:
         except OSError:  # version 1, and version 2 before Linux 5.14
             _sweep(folder)
 
-    def pids(self) -> set[int]:
-        """Its processes, as far as this one may see them."""
-        folder = self.folders.get("pids")
-        return members(folder) if folder is not None else set()
-
     def peak_memory_bytes(self) -> int | None:
         """The most memory the run held, or None where the kernel does not tell."""
         name = "memory.peak" if self.version == 2 else "memory.max_usage_in_bytes"
@@ -107,12 +102,14 @@ class RunGroup:
 
     async def remove(self) -> None:
         """Remove the empty groups; a process that is just leaving is waited for, for a moment."""
-        for each in set(self.folders.values()):
-            for _ in range(_REMOVAL_TRIES):
-                if removed(each):
-                    break
-                await asyncio.sleep(_REMOVAL_PAUSE)  # version 1 tells nobody when a group becomes empty
-        self.standing.forget(self)
+        try:
+            for each in set(self.folders.values()):
+                for _ in range(_REMOVAL_TRIES):
+                    if removed(each):
+                        break
+                    await asyncio.sleep(_REMOVAL_PAUSE)  # version 1 tells nobody when a group becomes empty
+        finally:
+            self.standing.forget(self)  # else all runs would stay before everybody else
 
 
 def _sweep(folder: Path) -> None:

@@ -96,8 +96,7 @@ class RunTree:
         story = Story(self.over)
         listening = asyncio.create_task(story.listen(self.reader))
         try:
-            with self.group.standing.watching(self.group):
-                in_time = await within(limits.seconds, self.over.wait())
+            in_time = await within(limits.seconds, self.over.wait())
             seconds = time.monotonic() - began
             ended_itself = bool(story.facts) and not self.output.capped
             if ended_itself:  # init has ended everything; only its own exit is to come
