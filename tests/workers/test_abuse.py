@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import platform
+import select
 import signal
 import socket
 import struct
@@ -22,7 +23,9 @@ import pyseccomp
 import pytest
 import pytest_asyncio
 
+from bench import family
 from bot.core.runs import Limits, Outcome, RunResult
+from tests.workers.building import until
 from workers.sandbox.base import Sandbox
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -66,11 +69,18 @@ def processes_named(name: str) -> list[int]:
     return found
 
 
-def kill_own_jails() -> None:
-    for pid in processes_named("bwrap"):
-        with contextlib.suppress(OSError):  # another worker's may just be leaving
-            if f"PPid:\t{os.getpid()}\n" in Path(f"/proc/{pid}/status").read_text():
-                os.kill(pid, signal.SIGKILL)
+async def kill_own_jails() -> None:
+    """And wait until everything in them has ended: a spare is quick enough to serve a last run meanwhile."""
+    with contextlib.ExitStack() as opened:
+        ends: list[int] = []
+        jails = family.named([pid for pid in family.of(os.getpid()) if family.parent(pid) == os.getpid()], "bwrap")
+        for pid in (each for jail in jails for each in family.of(jail)):
+            with contextlib.suppress(ProcessLookupError):  # another may just be leaving
+                ends.append(os.pidfd_open(pid))
+                opened.callback(os.close, ends[-1])
+                if pid in jails:
+                    signal.pidfd_send_signal(ends[-1], signal.SIGKILL)
+        await until(lambda: len(select.select(ends, [], [], 0)[0]) == len(ends))
 
 
 def called(name: str) -> str:
@@ -851,7 +861,7 @@ async def test_a_killed_worker_takes_its_whole_family_along() -> None:
 
 
 async def test_a_killed_jail_is_replaced_without_anyone_noticing(sandbox: Sandbox) -> None:
-    kill_own_jails()
+    await kill_own_jails()
 
     result = await sandbox.run("x = 1", Limits())
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import tempfile
 import threading
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from bench import family
 from bot.core.runs import Limits, Outcome
+from tests.workers.building import until
 from workers.inside import zygote
-from workers.sandbox import forking, results
-from workers.sandbox.base import Sandbox
+from workers.sandbox import forking, jail, results, run_group
+from workers.sandbox.base import Sandbox, SandboxUnavailable
 from workers.sandbox.bubblewrap import BubblewrapSandbox
 from workers.sandbox.cgroups import Cgroups
 from workers.sandbox.plan import JAIL_USER
@@ -59,6 +63,139 @@ async def test_a_jail_is_replaced_by(sandbox: Sandbox, what: str, value: float) 
             await asyncio.sleep(0.05)
         await old.process.wait()  # with it everything in it has ended
     assert (await sandbox.run("print(2)", LIMITS)).output == "2\n"
+
+
+_MADE: ContextVar[list[jail.Jail] | None] = ContextVar("jails of this test", default=None)
+
+
+@pytest.fixture
+def jails(monkeypatch: pytest.MonkeyPatch) -> list[jail.Jail]:
+    """Every jail of the sandbox of this test; the shared one may be renewing its own meanwhile."""
+    begin = jail.Jail.__init__
+
+    def noted(new: jail.Jail, *given: Any) -> None:
+        begin(new, *given)
+        if (made := _MADE.get()) is not None:
+            made.append(new)
+
+    monkeypatch.setattr(jail.Jail, "__init__", noted)
+    return []
+
+
+@dataclass
+class Recording:
+    """In the place of tempfile."""
+
+    files: list[Any]
+
+    def TemporaryFile(self) -> Any:  # noqa: N802
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever asks closes it
+        if _MADE.get() is not None:
+            self.files.append(file)
+        return file
+
+
+def left(jails: list[jail.Jail]) -> list[jail.Jail]:
+    return [one for one in jails if one.alive or not one.complaints.closed or one.control.fileno() >= 0]
+
+
+@pytest.mark.parametrize("moment", ["begun", "starting", "warming", "replaced"])
+async def test_a_sandbox_closed_while_it_renews_its_jail_keeps_neither_the_old_nor_the_new(
+    moment: str, jails: list[jail.Jail], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = asyncio.Event()
+
+    def watched(place: Any, name: str, before: str, after: str = "") -> None:
+        there = getattr(place, name)
+
+        async def wrapped(*arguments: Any, **options: Any) -> Any:
+            if moment == before:
+                reached.set()
+            done = await there(*arguments, **options)
+            if moment == after:
+                reached.set()
+            return done
+
+        monkeypatch.setattr(place, name, wrapped)
+
+    _MADE.set(jails)
+    ours = BubblewrapSandbox()
+    await ours.start()
+    watched(jail, "opened", "begun", "replaced")
+    watched(asyncio, "create_subprocess_exec", "starting")
+    watched(jail, "_greeting", "warming")
+    files: list[Any] = []
+    monkeypatch.setattr(jail, "tempfile", Recording(files))
+
+    old = ours._open_jail()
+    old.retired = True
+    ours._taken.set()
+    await asyncio.wait_for(reached.wait(), 60)
+    await ours.close()
+
+    assert old in jails
+    assert left(jails) == []
+    assert [file for file in files if not file.closed] == []
+
+
+async def test_a_run_that_still_waits_for_a_new_jail_does_not_outlive_its_sandbox(jails: list[jail.Jail]) -> None:
+    _MADE.set(jails)
+    ours = BubblewrapSandbox()
+    await ours.start()
+    ours._open_jail().process.kill()
+    late = asyncio.create_task(ours.run("print(1)", LIMITS))
+    await until(lambda: len(jails) == 2)
+
+    await ours.close()
+
+    with pytest.raises(SandboxUnavailable, match="the sandbox is closed"):
+        await late
+    assert len(jails) == 2
+    assert left(jails) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [(forking, "_hello"), (run_group.RunGroup, "attach"), (forking, "receive")],
+    ids=["named", "in its group", "behind its wall"],
+)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+async def test_a_run_tree_given_up_while_it_is_made_leaves_nothing_until_it_is(
+    sandbox: Sandbox, place: Any, name: str, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    there = getattr(place, name)
+
+    async def waited(*arguments: Any) -> Any:
+        if after:
+            await there(*arguments)
+        reached.set()
+        await asyncio.Event().wait()
+
+    def blocked(*arguments: Any) -> None:
+        if after:
+            there(*arguments)
+        loop.call_soon_threadsafe(reached.set)
+
+    ours = cast("BubblewrapSandbox", sandbox)
+    await until(lambda: ours.ready == 2 and not ours._clearing)  # the shared sandbox forks nothing of its own meanwhile
+    groups, held = ours._open_groups(), ours._open_jail()
+    before, active = {*_groups(groups)}, held.active
+    monkeypatch.setattr(place, name, waited if asyncio.iscoroutinefunction(there) else blocked)
+
+    making = asyncio.create_task(forking.forked(held, groups, LIMITS))
+    await reached.wait()
+    making.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(making, 2)
+
+    assert {*_groups(groups)} <= before
+    assert held.active == active
+
+
+def _groups(groups: Cgroups) -> list[Path]:
+    return [run for parent in groups.parents.values() for run in parent.glob("run-*")]
 
 
 async def test_without_a_memory_group_a_run_is_bounded_by_its_data_and_says_what_is_missing(sandbox: Sandbox) -> None:

@@ -122,23 +122,18 @@ class BubblewrapSandbox:
 
     async def close(self) -> None:
         """Kill everything and remove cgroups and folders."""
+        groups, self._cgroups = self._cgroups, None  # whoever wants a jail from now on is told
         tasks, self._tasks = self._tasks, set()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*self._clearing, return_exceptions=True)
         spares, self._spares = self._spares, []
-        for spare in spares:
-            await spare.discard()
-        if self._jail is not None:
-            self._retired.add(self._jail)
-            self._jail = None
-        for old in self._retired:
-            await old.close()
-        self._retired.clear()
-        if self._cgroups is not None:
-            self._cgroups.close()
-            self._cgroups = None
+        await _all_ended(*(spare.discard() for spare in spares))
+        jails, self._retired, self._jail = {self._jail, *self._retired}, set(), None
+        await _all_ended(*(old.close() for old in jails if old is not None))
+        if groups is not None:
+            groups.close()
 
     async def _ready(self, limits: Limits) -> tree.RunTree:
         """A spare where one fits, else a tree made for this run."""
@@ -147,7 +142,7 @@ class BubblewrapSandbox:
                 spare = self._spares.pop()
                 if spare.waiting:
                     return spare
-                await spare.discard()
+                self._own(self._clear(spare))
         self._urgent += 1
         self._calm.clear()
         try:
@@ -203,7 +198,7 @@ class BubblewrapSandbox:
             old = [spare for spare in self._spares if spare.born < oldest or not spare.waiting]
             for spare in old:
                 self._spares.remove(spare)
-                await spare.discard()
+                self._own(self._clear(spare))
             with contextlib.suppress(SandboxUnavailable):
                 health = await self.run("torch.ones(1)", Limits(seconds=5.0))
                 if health.outcome is not Outcome.OK and self._jail is not None:
@@ -224,15 +219,20 @@ class BubblewrapSandbox:
         async with self._renewing:
             if not self._is_worn() or self._plan is None or self._cgroups is None:
                 return
+            groups = self._cgroups
             fresh = await jail.opened(self._plan)
+            if self._cgroups is not groups:
+                await fresh.close()
+                return
+            # From here to the end nothing is awaited: a renewal cut short would forget what it has to remove.
             old, self._jail = self._jail, fresh
             spares, self._spares = self._spares, []
             for spare in spares:
-                await spare.discard()
+                self._own(self._clear(spare))
             if old is not None:
                 old.retired = True
                 self._retired.add(old)
-                await self._close_if_idle(old)
+                self._own(self._close_if_idle(old))
 
     async def _clear(self, used: tree.RunTree) -> None:
         """The last of a run whose result is already known; then its jail, when that was only waiting for this."""
@@ -249,3 +249,10 @@ class BubblewrapSandbox:
         task = asyncio.create_task(work)
         self._clearing.add(task)
         task.add_done_callback(self._clearing.discard)
+
+
+async def _all_ended(*ending: Coroutine[Any, Any, None]) -> None:
+    """What does not end though killed (it hangs in the kernel) keeps nothing else from ending."""
+    for problem in await asyncio.gather(*ending, return_exceptions=True):
+        if problem is not None:
+            _LOG.error("sandbox.not_ended problem=%r", problem)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import os
+import signal
 import socket
 import struct
 
@@ -45,6 +46,7 @@ async def forked(jail: Jail, cgroups: Cgroups, limits: Limits, at_once: bool = F
                 pid = await _hello(channel)
                 pidfd = os.pidfd_open(pid)
                 undo.callback(os.close, pidfd)
+                undo.callback(_end, pidfd)  # before its group is removed, and while it does not listen to us yet
                 await asyncio.to_thread(group.attach, pid)
                 reader, writer = await asyncio.open_connection(sock=channel)
                 undo.callback(writer.close)
@@ -62,6 +64,11 @@ async def forked(jail: Jail, cgroups: Cgroups, limits: Limits, at_once: bool = F
 
 def _leave(jail: Jail) -> None:
     jail.active -= 1
+
+
+def _end(pidfd: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
 
 
 async def _ordered(

@@ -12,10 +12,10 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from bot.core.runs import MAX_SOURCE_BYTES, Capability, Limits, Outcome, RunResult
 from bot.tasks import stop
@@ -120,21 +120,20 @@ class GpuSandbox:
     async def close(self) -> None:
         """Kill everything, let go of the GPU, remove cgroups. The baseline is kept for the next start."""
         following, self._next = self._next, None
-        if following is not None:
-            await stop(following)
-            if not following.cancelled() and following.exception() is None:
-                await following.result().discard()
-        if self._used is not None:
-            with contextlib.suppress(TimeoutError):  # it hangs in the driver, which has been told
-                await self._used.discard()
-            self._used = None
-        if self._jail is not None:
-            await self._jail.close()
-            self._jail = None
-        if self._cgroups is not None:
-            self._cgroups.close()
-            self._cgroups = None
-        await self._watch.close()
+        await stop(following)
+        used, self._used = self._used, None
+        held, self._jail = self._jail, None
+        groups, self._cgroups = self._cgroups, None
+        async with contextlib.AsyncExitStack() as ending:  # last in, first out; each whatever became of the one before
+            ending.push_async_callback(self._watch.close)
+            if groups is not None:
+                ending.callback(groups.close)
+            if held is not None:
+                ending.push_async_callback(_ended, held.close())
+            if used is not None:
+                ending.push_async_callback(_ended, used.discard())
+            if following is not None and not following.cancelled() and following.exception() is None:
+                ending.push_async_callback(_ended, following.result().discard())
 
     async def _run(
         self, source: str, limits: Limits, on_output: Callable[[str], None] | None
@@ -228,6 +227,11 @@ class GpuSandbox:
         self._broken = SandboxUnavailable(f"the GPU is unhealthy: {why}", RESET_FIX)
         self._trouble.set()
         return self._broken
+
+
+async def _ended(ending: Coroutine[Any, Any, None]) -> None:
+    with contextlib.suppress(TimeoutError):  # it hangs in the driver, which has been told
+        await ending
 
 
 def _shared(card: Card) -> tuple[str, ...]:

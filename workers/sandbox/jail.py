@@ -62,29 +62,33 @@ class Jail:
         self.uses += 1
 
     async def close(self) -> None:
-        """End the jail and everything in it."""
+        """End the jail and everything in it. Raises TimeoutError when it does not end though killed."""
         self.control.close()  # the zygote leaves at the end of its stream
         if self.alive:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
-        async with asyncio.timeout(_END_SECONDS):
-            await self.process.wait()
-        self.complaints.close()
+        try:
+            async with asyncio.timeout(_END_SECONDS):
+                await self.process.wait()
+        finally:
+            self.complaints.close()
 
 
 async def opened(plan: Plan) -> Jail:
     """Start bubblewrap and wait until the zygote is warm. Raises SandboxUnavailable with what to do."""
-    ours, theirs = socket.socketpair()
-    complaints = tempfile.TemporaryFile()  # noqa: SIM115 - the jail closes it
-    with theirs, _files(plan) as files:
-        process = await asyncio.create_subprocess_exec(
-            *plan.command(theirs.fileno(), files),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=complaints,
-            stderr=complaints,
-            pass_fds=(theirs.fileno(), *files.values()),
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
-        )
+    with contextlib.ExitStack() as undo:
+        ours, theirs = (undo.enter_context(end) for end in socket.socketpair())
+        complaints = undo.enter_context(tempfile.TemporaryFile())
+        with theirs, _files(plan) as files:
+            process = await asyncio.create_subprocess_exec(
+                *plan.command(theirs.fileno(), files),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=complaints,
+                stderr=complaints,
+                pass_fds=(theirs.fileno(), *files.values()),
+                env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
+            )
+        undo.pop_all()
     jail = Jail(process, ours, complaints, {})
     try:
         async with asyncio.timeout(_START_SECONDS):
