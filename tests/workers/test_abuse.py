@@ -73,9 +73,9 @@ async def kill_own_jails() -> None:
     """And wait until everything in them has ended: a spare is quick enough to serve a last run meanwhile."""
     with contextlib.ExitStack() as opened:
         ends: list[int] = []
-        jails = family.named([pid for pid in family.of(os.getpid()) if family.parent(pid) == os.getpid()], "bwrap")
-        for pid in (each for jail in jails for each in family.of(jail)):
-            with contextlib.suppress(ProcessLookupError):  # another may just be leaving
+        jails = family.named(family.of(os.getpid()), "bwrap")
+        for pid in {each for jail in jails for each in family.of(jail)}:
+            with contextlib.suppress(ProcessLookupError):  # it may just be leaving
                 ends.append(os.pidfd_open(pid))
                 opened.callback(os.close, ends[-1])
                 if pid in jails:
