@@ -160,7 +160,7 @@ async def test_no_question_comes_twice_and_a_week_makes_a_streak(town: Town) -> 
     for _ in range(7):
         await town.pass_time(DAY)
         reply = words(await town.press("Bob", town.posted()[-1].view, "A"))
-        streaks += [line for line in reply.splitlines() if "in a row" in line]
+        streaks += [line for line in reply.splitlines() if "days in a row" in line]
 
     assert len({words(message.view).split("Closes")[0].split("\n", 1)[1] for message in town.posted()}) == 7
     assert [line.split(" · ")[0] for line in streaks] == [f"🔥 {n} days in a row" for n in range(2, 8)]
