@@ -160,7 +160,7 @@ async def test_a_run_that_still_waits_for_a_new_jail_does_not_outlive_its_sandbo
     ids=["named", "in its group", "behind its wall"],
 )
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-async def test_a_run_tree_given_up_while_it_is_made_leaves_nothing_until_it_is(
+async def test_a_run_tree_given_up_while_it_is_made_leaves_nothing(
     sandbox: Sandbox, place: Any, name: str, after: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reached = asyncio.Event()
